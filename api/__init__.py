@@ -1,0 +1,1 @@
+"""The doors of the house: HTTP, command line and client."""

@@ -1,0 +1,301 @@
+"""The decision on one submission against the head it would extend.
+
+Order: standing of the keys and signatures not yet checked, stream, time, authority, guards. What
+comes out is either records in their places, or an error for the sender with, where it may be a
+true fact, the reason under which quarantine keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ledger.aggregates.trial_state import TrialState
+from ledger.allocation.sealed_list import SealedList
+from ledger.errors import LedgerError, RejectedInput, TrustFailure, Unavailable
+from ledger.log.chain import ChainHead, Draft, Link, StreamHead, advance, append
+from ledger.log.entry import entry_hash
+from ledger.record import Record, build_record
+from ledger.results import Result, accepted, make_result, refused
+from ledger.rules.eligibility import stratum_of
+from ledger.rules.guards import GUARDS
+from ledger.rules.guards.data import target_of
+from ledger.rules.guards.request import Refusal, Request
+from ledger.signing.authority import Shortfall, Signer, shortfalls, site_of, verify_statement
+from ledger.signing.envelope import Event
+from ledger.signing.ledger_keys import LedgerKeys
+from ledger.signing.rfc3339 import format_recorded_at, parse_recorded_at
+from ledger.signing.sealing import Disclosure
+from ledger.signing.statement import Statement
+from ledger.signing.strict_json import JsonValue
+from ledger.submission import Submission
+from ledger.vocabulary import Kind, StreamFamily
+
+FUTURE_TOLERANCE = timedelta(minutes=5)
+"""How far past ``recorded_at`` an occurrence may claim to lie (clock differences)."""
+
+NEVER_RECORDED = frozenset(("AU-01", "AU-06"))
+"""Shortfalls that are about identity rather than duty: nothing of it enters the log."""
+
+_FOUNDING = {"subject.identified.v1", "site.activated.v1"}
+
+
+Parsed = tuple[Statement, Event]
+ResultMembers = tuple[str, Mapping[str, JsonValue], Sequence[str]]
+
+
+class Quarantined(LedgerError):
+    """A statement turned away that is kept outside the log for an authorised person to see."""
+
+    def __init__(self, cause: LedgerError) -> None:
+        super().__init__(cause.code, cause.message, where=cause.where, remedy=cause.remedy)
+        self.cause = cause
+
+
+@dataclass(slots=True)
+class Extension:
+    """The growing end of the log while a group is decided: heads, records, openings.
+
+    ``stream_heads`` caches the streams seen; nothing here is stored until the group commits.
+    """
+
+    head: ChainHead
+    stream_heads: dict[str, StreamHead] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    disclosures: list[tuple[int, tuple[Disclosure, ...]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a submission that entered the log: its position and its result's."""
+
+    seq: int
+    result_seq: int | None = None
+    refused: bool = False
+
+
+@dataclass(slots=True)
+class Admission:
+    """Decides submissions one after another, each against the state the one before left."""
+
+    state: TrialState
+    keys: LedgerKeys
+    allocation_list: SealedList | None
+    extension: Extension
+    stream_head: Callable[[str], StreamHead]
+
+    def admit(self, submission: Submission, now: datetime) -> Recorded:
+        """Decide one submission; raises LedgerError and then nothing has changed."""
+        event, rule = submission.event, submission.row.rule
+        try:
+            signers = verify_statement(
+                submission.statement, event, self.state.register, verified=submission.verified
+            )
+        except TrustFailure as error:
+            raise self._aside(submission, error) from error
+        at = max(now, self._head_time(now))
+        if event.occurred_at > at + FUTURE_TOLERANCE:
+            raise RejectedInput(
+                "event.in-the-future",
+                f"The event is said to happen at {event.time}, after {format_recorded_at(at)}.",
+                where="/time",
+                remedy="Check the clock of the sending system; report events after they happened.",
+            )
+        check_stream(submission)
+        lacking = shortfalls(rule, event, signers, self.state.register)
+        self._refuse_strangers(submission, lacking)
+        if rule.kind is Kind.COMMAND:
+            return self._command(submission, signers, lacking, at)
+        if rule.kind is Kind.JUDGEMENT and lacking:
+            raise self._aside(submission, _trust(lacking[0]))
+        self._require_known(submission)
+        record = self._enter(_draft(submission), submission, at)
+        return Recorded(record.seq)
+
+    def _command(
+        self,
+        submission: Submission,
+        signers: Sequence[Signer],
+        lacking: Sequence[Shortfall],
+        at: datetime,
+    ) -> Recorded:
+        self._require_known(submission)
+        refusals = [Refusal(item.rule, item.message) for item in lacking]
+        request = Request(submission.event, submission.data, signers, self.state, at)
+        guards = GUARDS.get(submission.event.type, ())
+        if not refusals:
+            refusals = [refusal for guard in guards for refusal in guard(request)]
+        result_data = None if refusals else self._result_members(request)
+        record = self._enter(_draft(submission), submission, at)
+        if refusals:
+            result = refused(self.keys, record, refusals)
+        elif result_data is None:
+            result = accepted(self.keys, record, sorted({_rule_id(guard) for guard in guards}))
+        else:
+            name, members, sealed = result_data
+            result = make_result(self.keys, record, name, members, sealed=sealed)
+        answer = self._enter_result(result, at)
+        return Recorded(record.seq, answer.seq, refused=bool(refusals))
+
+    def _result_members(self, request: Request) -> ResultMembers | None:
+        if request.event.type == "subject.randomization-requested.v1":
+            return self._allocate(request)
+        if request.event.type == "bag.release-requested.v1":
+            names = ("lot", "bag_id", "infusion_number")
+            return "bag.released.v1", {name: request.data[name] for name in names}, ()
+        return None
+
+    def _allocate(self, request: Request) -> ResultMembers:
+        stratum = stratum_of(request.state.case(request.name), request.at)
+        slot = request.state.allocation.next_slot(stratum) if stratum is not None else None
+        sealed = request.state.allocation.sealed_list
+        if self.allocation_list is None or stratum is None or slot is None or sealed is None:
+            raise Unavailable(
+                "allocation.no-list",
+                "This service holds no randomization list, so it cannot allocate.",
+                remedy="Give the service the sealed list; the request was not recorded.",
+            )
+        if self.allocation_list.root != sealed.data["list_root"]:
+            raise Unavailable(
+                "allocation.other-list",
+                "The list this service holds is not the one whose root was recorded.",
+                remedy="Give the service the sealed list; the request was not recorded.",
+            )
+        opening = self.allocation_list.opening(stratum, slot)
+        members = {
+            "list_root": self.allocation_list.root,
+            "stratum": stratum,
+            "slot": slot,
+            "path": list(opening.path),
+            "arm": opening.slot.arm,
+            "slot_salt": opening.slot.salt,
+        }
+        return "subject.randomized.v1", members, ("arm", "slot_salt")
+
+    def _enter(self, draft: Draft, submission: Submission, at: datetime) -> Record:
+        return self._append(
+            draft, submission.disclosures, at, (submission.statement, submission.event)
+        )
+
+    def _enter_result(self, result: Result, at: datetime) -> Record:
+        return self._append(result.draft, result.disclosures, at, (result.statement, result.event))
+
+    def _append(
+        self,
+        draft: Draft,
+        disclosures: tuple[Disclosure, ...],
+        at: datetime,
+        parsed: Parsed,
+    ) -> Record:
+        extension = self.extension
+        before = extension.stream_heads.get(draft.stream) or self.stream_head(draft.stream)
+        link = append(extension.head, before, draft, recorded_at=format_recorded_at(at))
+        record = build_record(
+            link.entry,
+            sha256=entry_hash(link.data),
+            disclosures=[disclosure.text for disclosure in disclosures],
+            parsed=parsed,
+        )
+        extension.head, extension.stream_heads[draft.stream] = advance(link)
+        extension.links.append(link)
+        extension.records.append(record)
+        if disclosures:
+            extension.disclosures.append((record.seq, disclosures))
+        self.state.apply(record)
+        return record
+
+    def _head_time(self, default: datetime) -> datetime:
+        if not self.extension.head.recorded_at:
+            return default
+        return parse_recorded_at(self.extension.head.recorded_at)
+
+    def _refuse_strangers(self, submission: Submission, lacking: Sequence[Shortfall]) -> None:
+        for item in lacking:
+            if item.rule in NEVER_RECORDED:
+                raise self._aside(submission, _trust(item))
+
+    def _require_known(self, submission: Submission) -> None:
+        event = submission.event
+        family, _, name = event.subject.partition("/")
+        if event.type in _FOUNDING:
+            return
+        if family in ("subject", "treatment") and not self.state.knows_subject(name):
+            raise self._aside(submission, _unknown("subject", name))
+        site = site_of(event)
+        if (
+            family == "site"
+            and site is not None
+            and self.state.site(site).last("site.activated.v1") is None
+        ):
+            raise self._aside(submission, _unknown("site", site))
+        if submission.row.rule.stream is StreamFamily.TARGET:
+            request = Request(
+                event, {"target": _target(submission)}, (), self.state, event.occurred_at
+            )
+            if target_of(request) is None:
+                raise self._aside(submission, _unknown("record", str(_target(submission))))
+
+    @staticmethod
+    def _aside(submission: Submission, error: LedgerError) -> LedgerError:
+        # A command asks us to act; nothing is lost when it is turned away. A signature that does
+        # not verify is nobody's statement.
+        if submission.row.rule.kind is Kind.COMMAND or error.code == "signature.invalid":
+            return error
+        return Quarantined(error)
+
+
+def check_stream(submission: Submission) -> None:
+    """Check that an event stands in the kind of stream its type prescribes.
+
+    Raises RejectedInput ``event.wrong-stream``.
+    """
+    event, wanted = submission.event, submission.row.rule.stream
+    family, _, name = event.subject.partition("/")
+    if wanted not in (StreamFamily.TARGET, StreamFamily.ANY) and family != wanted:
+        raise RejectedInput(
+            "event.wrong-stream",
+            f"{event.type} belongs in a {wanted} stream, not in {event.subject}.",
+            where="/subject",
+        )
+    for member in ("subject_id", "site", "lot"):
+        stated = event.data.get(member)
+        if stated is not None and family in _NAMED_BY.get(member, ()) and stated != name:
+            raise RejectedInput(
+                "event.wrong-stream",
+                f"The stream is {event.subject}, but {member} says {stated}.",
+                where=f"/data/{member}",
+            )
+
+
+_NAMED_BY = {"subject_id": ("subject", "treatment"), "site": ("site",), "lot": ("lot",)}
+
+
+def _draft(submission: Submission) -> Draft:
+    return Draft(submission.event.subject, submission.statement.text)
+
+
+def _rule_id(guard: Callable[..., object]) -> str:
+    return (guard.__doc__ or "").partition(":")[0]
+
+
+def _target(submission: Submission) -> JsonValue:
+    return submission.data.get("target") or submission.data.get("anchor")
+
+
+def _trust(item: Shortfall) -> TrustFailure:
+    return TrustFailure(
+        "authority.not-entitled",
+        f"{item.rule}: {item.message}",
+        remedy="Let somebody sign whose role or delegation covers it.",
+    )
+
+
+def _unknown(kind: str, name: str) -> RejectedInput:
+    return RejectedInput(
+        f"event.unknown-{kind}",
+        f"There is no {kind} {name} in this trial.",
+        where="/subject",
+        remedy=f"Record the {kind} first, or correct the reference.",
+    )

@@ -1,0 +1,1 @@
+"""State from events: chronicles of streams, the allocation, and the trial as guards see it."""

@@ -1,0 +1,135 @@
+"""The trial's state as guards see it: folds of exactly the streams a decision looks at."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from ledger.aggregates.allocation import ENVELOPE, RANDOMIZED, SEALED, Allocation
+from ledger.history import History
+from ledger.record import Record
+from ledger.rules.case import Case
+from ledger.signing.register import Register
+from ledger.trials.definition import TrialDefinition
+
+PRODUCT_USES = ("bag.released.v1", "infusion.administered.v1")
+IDENTIFIED = "subject.identified.v1"
+
+
+class RecordSource(Protocol):
+    """Where a state reads records it does not hold yet."""
+
+    def stream(self, name: str) -> Sequence[Record]:
+        """The records of one stream, in order."""
+
+    def of_types(self, types: Sequence[str]) -> Sequence[Record]:
+        """The records of some types over all streams, in order of the log."""
+
+
+class TrialState:
+    """Lazily loaded folds, kept current by ``apply``; drop the object to forget what failed."""
+
+    def __init__(self, definition: TrialDefinition, source: RecordSource) -> None:
+        self.definition = definition
+        self._source = source
+        self._register: Register | None = None
+        self._allocation: Allocation | None = None
+        self._product_uses: History | None = None
+        self._streams: dict[str, History] = {}
+
+    @property
+    def register(self) -> Register:
+        """Keys, roles, delegations and training."""
+        if self._register is None:
+            self._register = Register(self._merged("trial", "access"))
+        return self._register
+
+    @property
+    def trial(self) -> History:
+        """The trial stream."""
+        return self.fold("trial")
+
+    @property
+    def allocation(self) -> Allocation:
+        """The list's commitment and all slots used."""
+        if self._allocation is None:
+            assigned = self._source.of_types((RANDOMIZED, ENVELOPE))
+            self._allocation = Allocation(
+                heapq.merge(self._source.stream("allocation/main"), assigned, key=_position)
+            )
+        return self._allocation
+
+    @property
+    def product_uses(self) -> History:
+        """Bags released and infused, over all subjects."""
+        if self._product_uses is None:
+            self._product_uses = History(self._source.of_types(PRODUCT_USES))
+        return self._product_uses
+
+    def site(self, site: str) -> History:
+        """A site's stream."""
+        return self.fold(f"site/{site}")
+
+    def lot(self, lot: str) -> History:
+        """A lot's stream."""
+        return self.fold(f"lot/{lot}")
+
+    def subject(self, subject: str) -> History:
+        """A subject's two streams, folded together."""
+        key = f"subject/{subject}"
+        if key not in self._streams:
+            self._streams[key] = History(self._merged(key, f"treatment/{subject}"))
+        return self._streams[key]
+
+    def knows_subject(self, subject: str) -> bool:
+        """Whether the subject has been identified."""
+        return self.subject(subject).last(IDENTIFIED) is not None
+
+    def case(self, subject: str) -> Case:
+        """The subject's case with the context the rules need."""
+        records = self.subject(subject)
+        return Case(
+            subject=subject,
+            definition=self.definition,
+            records=records,
+            trial=self.trial,
+            site=self.site(subject.rsplit("-", 1)[0]),
+            register=self.register,
+            lots={lot: self.lot(lot) for lot in lots_named(records)},
+        )
+
+    def fold(self, stream: str) -> History:
+        """The fold of one stream other than a subject's."""
+        if stream not in self._streams:
+            self._streams[stream] = History(self._source.stream(stream))
+        return self._streams[stream]
+
+    def apply(self, record: Record) -> None:
+        """Take a new record into every fold that holds its stream."""
+        stream = record.stream
+        family, _, name = stream.partition("/")
+        if self._register is not None and family in ("trial", "access"):
+            self._register.apply(record)
+        if self._allocation is not None and (
+            stream == "allocation/main" or record.type in (RANDOMIZED, ENVELOPE, SEALED)
+        ):
+            self._allocation.apply(record)
+        if self._product_uses is not None and record.type in PRODUCT_USES:
+            self._product_uses.apply(record)
+        key = f"subject/{name}" if family in ("subject", "treatment") else stream
+        fold = self._streams.get(key)
+        if fold is not None:
+            fold.apply(record)
+
+    def _merged(self, *streams: str) -> Iterable[Record]:
+        return heapq.merge(*(self._source.stream(name) for name in streams), key=_position)
+
+
+def lots_named(records: History) -> set[str]:
+    """The lots a subject's records name."""
+    return {lot for fact in records.in_effect() if isinstance(lot := fact.data.get("lot"), str)}
+
+
+def _position(record: Record) -> int:
+    return record.seq

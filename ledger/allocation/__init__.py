@@ -1,0 +1,1 @@
+"""The sealed allocation list: its published generator, its commitment and its openings."""

@@ -1,0 +1,265 @@
+"""The sealed list: drawn slots with their salts, the tree that commits to them, and its file."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import stat
+from dataclasses import dataclass, field
+from hashlib import sha256
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from ledger.allocation.generator import SEED_BYTES, ListDesign, draw_blocks
+from ledger.allocation.slot import Slot, is_hash
+from ledger.errors import IntegrityFailure, RejectedInput, TrustFailure
+from ledger.log import tree
+from ledger.signing import strict_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ledger.signing.strict_json import JsonObject, JsonValue
+    from ledger.trials.protocol import AllocationScheme
+
+__all__ = ["Opening", "SealedList", "Slot"]
+
+# Room for the largest list: a slot with the longest arm and stratum takes about 1,250 bytes.
+_LIMITS: Final = strict_json.Limits(size=2**27, depth=8, members=1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A slot with what proves it to be leaf ``index`` of the list of ``size`` leaves.
+
+    ``path`` holds hashes in lower-case hexadecimal, the leaf's sibling first (RFC 9162 §2.1.3).
+    """
+
+    index: int
+    size: int
+    path: tuple[str, ...]
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class SealedList:
+    """The whole allocation list as its design and its seed (32 bytes) give it.
+
+    Whoever holds a value of this class knows every coming allocation. Neither the seed nor the
+    slots stand in its printed form.
+
+    Raises:
+        RejectedInput: ``allocation.seed-length``.
+    """
+
+    design: ListDesign
+    seed: bytes = field(repr=False)
+    slots: tuple[Slot, ...] = field(init=False, repr=False, compare=False)
+    slots_per_stratum: Mapping[str, int] = field(init=False, compare=False)
+    _levels: tuple[tuple[bytes, ...], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Draw the list and build its tree."""
+        slots: list[Slot] = []
+        counts: dict[str, int] = {}
+        for stratum, blocks in draw_blocks(self.design, self.seed).items():
+            arms = [arm for block in blocks for arm in block]
+            counts[stratum] = len(arms)
+            for number, arm in enumerate(arms, start=1):
+                slots.append(Slot(stratum, number, arm, self._salt(stratum, number)))
+        object.__setattr__(self, "slots", tuple(slots))
+        object.__setattr__(self, "slots_per_stratum", MappingProxyType(counts))
+        object.__setattr__(self, "_levels", _levels_over(slots))
+
+    @classmethod
+    def draw(cls, scheme: AllocationScheme, planned_number: int, *, seed: bytes) -> SealedList:
+        """Draw the list that a protocol's scheme asks for; the seed must be fresh and secret.
+
+        Raises:
+            RejectedInput: as `ListDesign.of`, and ``allocation.seed-length``.
+        """
+        return cls(ListDesign.of(scheme, planned_number), seed)
+
+    @property
+    def size(self) -> int:
+        """Number of slots, all strata together."""
+        return len(self.slots)
+
+    @property
+    def root(self) -> str:
+        """Root of the tree over all slots, 32 bytes in lower-case hexadecimal."""
+        return tree.root_of(self._levels[0]).hex()
+
+    def opening(self, stratum: str, slot: int) -> Opening:
+        """Open one slot (counted from 1 within its stratum), and no other.
+
+        Raises:
+            RejectedInput: ``allocation.no-such-slot``.
+        """
+        if not 1 <= slot <= self.slots_per_stratum.get(stratum, 0):
+            raise RejectedInput(
+                "allocation.no-such-slot", "The list has no such stratum, or no such slot in it."
+            )
+        before = self.design.strata[: self.design.strata.index(stratum)]
+        index = sum(self.slots_per_stratum[name] for name in before) + slot - 1
+        path = tree.inclusion_path(index, self.size, lambda level, at: self._levels[level][at])
+        return Opening(index, self.size, tuple(step.hex() for step in path), self.slots[index])
+
+    def commitment(self, *, generator: str, protocol_version: str) -> JsonObject:
+        """The data of `randomization-list.sealed.v1`: the root, and how it came about.
+
+        ``generator`` is the person or system that drew the list, as source URI; both values are
+        taken as given. Neither the seed, the arms nor the block sizes stand in it.
+        """
+        return {
+            "algorithm": self.design.algorithm,
+            "generator": generator,
+            "list_root": self.root,
+            "protocol_version": protocol_version,
+            "strata": [
+                {"stratum": name, "slots": slots} for name, slots in self.slots_per_stratum.items()
+            ],
+            "total_slots": self.size,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the list with its seed to a new file that only its owner can read, durably.
+
+        Raises:
+            FileExistsError: something is there already; a list is never overwritten.
+        """
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(strict_json.canonical(self._members()))
+                file.flush()
+                os.fsync(file.fileno())
+            _sync_directory(path.parent)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: Path) -> SealedList:
+        """Read a list back; every byte of the file must be what its design and seed give again.
+
+        Raises:
+            TrustFailure: ``allocation.list-open-to-others``: others may have read the list.
+            IntegrityFailure: ``allocation.list-malformed``, ``allocation.list-not-reproduced``.
+            OSError: the file cannot be read.
+        """
+        content = _read_private(path)
+        try:
+            stored = strict_json.parse_object(content, limits=_LIMITS)
+            sealed = cls(_read_design(stored.get("design")), _read_seed(stored.get("seed")))
+        except RejectedInput as error:
+            raise IntegrityFailure(
+                "allocation.list-malformed",
+                f"The file {path.name} is not an allocation list: {error.message}",
+                where=error.where,
+            ) from error
+        expected = sealed._members()
+        if content != strict_json.canonical(expected):
+            raise IntegrityFailure(
+                "allocation.list-not-reproduced",
+                f"The file {path.name} does not hold what its own design and seed give.",
+                where=_first_difference(stored, expected),
+                remedy="Allocate nothing from it; restore the list that was sealed.",
+            )
+        return sealed
+
+    def _salt(self, stratum: str, slot: int) -> str:
+        # One HMAC per slot: a published salt tells nothing of the seed or of any other salt.
+        message = f"{self.design.algorithm}\nsalt\n{stratum}\n{slot}"
+        return hmac.digest(self.seed, message.encode("ascii"), sha256).hex()
+
+    def _members(self) -> JsonObject:
+        return {
+            "design": {
+                "algorithm": self.design.algorithm,
+                "block_sizes": list(self.design.block_sizes),
+                "planned_number": self.design.planned_number,
+                "ratio": dict(self.design.ratio),
+                "strata": list(self.design.strata),
+            },
+            "list_root": self.root,
+            "seed": self.seed.hex(),
+            "slots": [slot.members() for slot in self.slots],
+        }
+
+
+def _levels_over(slots: list[Slot]) -> tuple[tuple[bytes, ...], ...]:
+    """The roots of all perfect subtrees, level by level, leaves first."""
+    levels = [tuple(tree.leaf_hash(slot.leaf_bytes()) for slot in slots)]
+    while len(below := levels[-1]) > 1:
+        pairs = zip(below[::2], below[1::2], strict=False)
+        levels.append(tuple(tree.node_hash(left, right) for left, right in pairs))
+    return tuple(levels)
+
+
+def _read_private(path: Path) -> bytes:
+    # Rights are asked of the opened file, so that nobody can exchange it between look and read.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LIMITS.size:
+            raise IntegrityFailure(
+                "allocation.list-malformed", f"{path.name} is no file that could hold a list."
+            )
+        if status.st_mode & 0o077:
+            raise TrustFailure(
+                "allocation.list-open-to-others",
+                f"The allocation list {path.name} is open to others.",
+                remedy=f"Run chmod 600 {path.name} and report that the list may be known.",
+            )
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(_LIMITS.size + 1)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_seed(value: JsonValue) -> bytes:
+    if not isinstance(value, str) or not is_hash(value):
+        raise RejectedInput(
+            "allocation.seed", f"the seed is not {SEED_BYTES} bytes in hexadecimal.", where="/seed"
+        )
+    return bytes.fromhex(value)
+
+
+def _read_design(value: JsonValue) -> ListDesign:
+    names = {"algorithm", "block_sizes", "planned_number", "ratio", "strata"}
+    if not isinstance(value, dict) or set(value) != names:
+        raise RejectedInput("allocation.design", "the design is incomplete.", where="/design")
+    planned, algorithm = value["planned_number"], value["algorithm"]
+    ratio, sizes, strata = value["ratio"], value["block_sizes"], value["strata"]
+    if not isinstance(planned, int) or not isinstance(algorithm, str):
+        raise RejectedInput("allocation.design", "the design is mistyped.", where="/design")
+    if not isinstance(ratio, dict) or not isinstance(sizes, list) or not isinstance(strata, list):
+        raise RejectedInput("allocation.design", "the design is mistyped.", where="/design")
+    shares = tuple(sorted((arm, n) for arm, n in ratio.items() if isinstance(n, int)))
+    blocks = tuple(size for size in sizes if isinstance(size, int))
+    names_of = tuple(name for name in strata if isinstance(name, str))
+    # Members of another type are left out here and found by the comparison of the whole file.
+    return ListDesign(planned, shares, blocks, names_of, algorithm)
+
+
+def _first_difference(stored: JsonObject, expected: JsonObject) -> str:
+    for name, member in expected.items():
+        there = stored.get(name)
+        if there == member:
+            continue
+        if name == "slots" and isinstance(there, list) and isinstance(member, list):
+            pairs = enumerate(zip(there, member, strict=False))
+            first = (at for at, (left, right) in pairs if left != right)
+            return f"/slots/{next(first, min(len(there), len(member)))}"
+        return f"/{name}"
+    return ""

@@ -1,0 +1,106 @@
+"""The event-sourced application: records in, chronicles out, on the library's machinery."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.persistence import InfrastructureFactory, Mapper
+from eventsourcing.utils import Environment, EnvType
+
+from ledger.aggregates.chronicle import Chronicle, RecordMapper, project_chronicle
+from ledger.errors import RejectedInput
+from ledger.record import Record, read_record
+from ledger.storage.commit import Commit
+from ledger.storage.sqlite import SQLiteLedgerFactory, SQLiteLedgerRecorder
+
+_PAGE = 1_000
+_SCHEME = "sqlite:///"
+
+
+class LedgerApplication(Application[str]):
+    """Keeps entries as stored events of their streams; see ``ledger.service`` for the ways in."""
+
+    name = "trial-ledger"
+
+    def __init__(self, database: str) -> None:
+        self._database = database_path(database)
+        super().__init__({"AGGREGATE_CACHE_MAXSIZE": "2048", "DEEPCOPY_FROM_AGGREGATE_CACHE": "n"})
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._database
+
+    @property
+    def store(self) -> SQLiteLedgerRecorder:
+        """The recorder, for everything that is read by position."""
+        return cast("SQLiteLedgerRecorder", self.recorder)
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """Only our own settings: the process environment must not choose classes."""
+        return Environment(name, dict(env or {}))
+
+    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:  # noqa: ARG002
+        """The factory of our recorder."""
+        return SQLiteLedgerFactory(str(self._database))
+
+    def construct_mapper(self) -> Mapper[str]:
+        """The mapper between records and stored entries."""
+        return RecordMapper(lambda start, stop: self.store.openings(start, stop))
+
+    def stream(self, name: str) -> Sequence[Record]:
+        """The records of a stream, cached and fast-forwarded by the repository."""
+        try:
+            chronicle: Chronicle = self.repository.get(
+                name, projector_func=project_chronicle
+            )  # fmt: skip
+        except AggregateNotFoundError:
+            return ()
+        return chronicle.records
+
+    def merged(self, *streams: str) -> list[Record]:
+        """The records of several streams, in order of the log."""
+        return list(heapq.merge(*(self.stream(name) for name in streams), key=lambda r: r.seq))
+
+    def of_types(self, types: Sequence[str]) -> Sequence[Record]:
+        """The records of some types over all streams, in order of the log."""
+        return [self.record(seq) for seq in self.store.positions_of_types(types)]
+
+    def record(self, seq: int) -> Record:
+        """The record at a position; raises RejectedInput when there is none."""
+        data = self.store.entry(seq)
+        if data is None:
+            raise RejectedInput("event.unknown-position", f"The log has no entry {seq}.")
+        return read_record(data, self.store.openings(seq, seq + 1).get(seq, ()))
+
+    def records(self, start: int, stop: int) -> list[Record]:
+        """The records in ``start <= seq < stop``, at most a page of them is advisable."""
+        openings = self.store.openings(start, stop)
+        return [
+            read_record(data, openings.get(seq, ()))
+            for seq, data in self.store.entries(start, stop)
+        ]
+
+    def record_group(self, records: Sequence[Record], commit: Commit) -> None:
+        """Store a group of records with all that enters with them, in one transaction."""
+        self.save(
+            *records,
+            commit=commit,
+            event_ids=[UUID(record.id).bytes for record in records],
+        )
+
+
+def database_path(url: str) -> Path:
+    """The file a database URL names; raises RejectedInput for anything but SQLite."""
+    if not url.startswith(_SCHEME) or url == _SCHEME:
+        raise RejectedInput(
+            "settings.database-url",
+            f"The database URL {url} is not understood.",
+            remedy="Use sqlite:///path/to/ledger.sqlite3.",
+        )
+    return Path(url.removeprefix(_SCHEME))

@@ -1,0 +1,1 @@
+"""The vocabulary: every event type once, one module per domain."""

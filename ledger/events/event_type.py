@@ -1,0 +1,86 @@
+"""One row of the vocabulary: the type's rule for the kernel and its marshmallow schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import Schema, ValidationError
+
+from ledger.errors import RejectedInput
+from ledger.signing.strict_json import JsonObject
+from ledger.vocabulary import Kind, Purpose, SigningRule, StreamFamily, TypeRule
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """An event type: what the kernel judges (``rule``) and what the payload must hold."""
+
+    rule: TypeRule
+    schema: Schema
+
+    @property
+    def name(self) -> str:
+        """The type's name, such as ``consent.obtained.v1``."""
+        return self.rule.name
+
+    def check(self, data: JsonObject) -> None:
+        """Check a payload with its openings merged; raises RejectedInput naming the member."""
+        try:
+            self.schema.load(data)
+        except ValidationError as error:
+            where, message = first_problem(error.messages_dict)
+            raise RejectedInput(
+                "schema.invalid-member",
+                f"In {self.name}, {where or '/data'}: {message}",
+                where=f"/data{where}",
+                remedy=f"See the type {self.name} in docs/events.md or GET /openapi.json.",
+            ) from error
+
+
+def first_problem(messages: Mapping[Any, object], path: str = "") -> tuple[str, str]:
+    """The first problem of a marshmallow message tree as JSON pointer and sentence."""
+    for key, value in messages.items():
+        here = path if key == "_schema" else f"{path}/{key}"
+        if isinstance(value, Mapping):
+            return first_problem(value, here)
+        if isinstance(value, list) and value:
+            return here, " ".join(str(item) for item in value)
+        return here, str(value)
+    return path, "The payload is not valid."
+
+
+def event_type(
+    name: str,
+    kind: Kind,
+    stream: StreamFamily,
+    *,
+    meaning: str,
+    schema: type[Schema],
+    signed_by: SigningRule,
+    sealed: Mapping[str, Purpose] | None = None,
+) -> EventType:
+    """Declare one type; the call is the table's row."""
+    rule = TypeRule(
+        name=name,
+        kind=kind,
+        stream=stream,
+        signing=signed_by,
+        meaning=meaning,
+        sealed=dict(sealed or {}),
+    )
+    unknown = set(rule.sealed) - set(schema().fields)
+    if unknown:
+        raise ValueError(f"{name} seals members its schema does not know: {sorted(unknown)}")
+    return EventType(rule=rule, schema=schema())
+
+
+def table(types: Iterable[EventType]) -> dict[str, EventType]:
+    """Index types by name; raises ValueError if one stands twice."""
+    indexed: dict[str, EventType] = {}
+    for row in types:
+        if row.name in indexed:
+            raise ValueError(f"{row.name} stands twice in the vocabulary")
+        indexed[row.name] = row
+    return indexed

@@ -1,0 +1,381 @@
+"""Payload members by meaning: what a site code, an instant or a quantity may look like.
+
+Every factory gives a strict marshmallow field: nothing is coerced (``"5"`` is not 5, ``true`` is
+not 1, ``1.0`` is no integer), nothing is trimmed, and the grammar holds from the first to the last
+character. Values that pass are kept as they came: schemas validate and describe, they do not
+convert. An optional member may be absent or null; both mean that it was not stated.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Unpack
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from ledger.errors import RejectedInput
+from ledger.events.strict_fields import (
+    SAFE_INTEGER,
+    Flag,
+    Options,
+    WholeNumber,
+    matching,
+    settings,
+)
+from ledger.signing.envelope import STREAM, TRIAL_ID, UUID7
+from ledger.signing.rfc3339 import parse_rfc3339
+
+SITE = "[A-Z0-9]{2,16}"
+NAME = "[a-z0-9][a-z0-9-]{0,62}"
+LOT = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+EXAMPLE_EVENT = "018d6f2c-8a00-7c3e-9b1a-5d2f4e6a7b8c"
+EXAMPLE_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def written(value: str) -> None:
+    """Refuse text that says nothing or hides control characters; raises ValidationError."""
+    if not any(character.isalnum() for character in value):
+        raise ValidationError("Blank text or punctuation alone says nothing.")
+    if any(ord(character) < 0x20 and character not in "\n\t" for character in value):
+        raise ValidationError("Control characters other than tab and line feed are refused.")
+
+
+def text(description: str, *, limit: int = 2000, **options: Unpack[Options]) -> fields.String:
+    """Words for people, not blank, at most ``limit`` characters."""
+    return fields.String(
+        **settings(description, options, example="As noted in the source document."),
+        validate=[validate.Length(min=1, max=limit), written],
+    )
+
+
+def code(description: str, **options: Unpack[Options]) -> fields.String:
+    """A short identifier without spaces, such as a visit, test or reason code."""
+    return matching(
+        description,
+        options,
+        form="code",
+        pattern="[A-Za-z0-9][A-Za-z0-9._:/+*-]{0,63}",
+        error="A code is 1 to 64 letters, digits and . _ : / + * - without spaces.",
+        example="other",
+    )
+
+
+def one_of(description: str, *choices: str, **options: Unpack[Options]) -> fields.String:
+    """One word of a closed list."""
+    return fields.String(
+        **settings(description, options, example=choices[0]),
+        validate=validate.OneOf(choices, error="Must be one of: {choices}."),
+    )
+
+
+def scan(description: str, **options: Unpack[Options]) -> fields.String:
+    """What a scanner read, kept as read: a mismatch is a finding, not a malformed record."""
+    return matching(
+        description,
+        options,
+        form="scan",
+        pattern="[!-~](?:[ -~]{0,126}[!-~])?",
+        error="A scan is 1 to 128 printable ASCII characters without blanks around them.",
+        example="SY01-0007",
+    )
+
+
+def language(description: str, **options: Unpack[Options]) -> fields.String:
+    """A language tag (BCP 47), such as ``zh-Hans``."""
+    return matching(
+        description,
+        options,
+        form="language",
+        pattern="[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}",
+        error="A language is a BCP 47 tag such as zh-Hans.",
+        example="zh-Hans",
+    )
+
+
+def flag(description: str, **options: Unpack[Options]) -> Flag:
+    """Yes or no, as JSON true or false."""
+    return Flag(**settings(description, options, example=True))
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def whole(
+    description: str, *, least: int = 0, most: int = SAFE_INTEGER, **options: Unpack[Options]
+) -> WholeNumber:
+    """An integer between two bounds, both included."""
+    return WholeNumber(
+        **settings(description, options, example=least), validate=validate.Range(least, most)
+    )
+
+
+def decimal(description: str, **options: Unpack[Options]) -> fields.String:
+    """A decimal number as text, exactly as measured: ``"34.2"``."""
+    return matching(
+        description,
+        options,
+        form="decimal",
+        pattern=r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,9})?",
+        error='A number is written as decimal text such as "34.2", without exponent or sign +.',
+        example="34.2",
+    )
+
+
+def percent(description: str, **options: Unpack[Options]) -> fields.String:
+    """A percentage between 0 and 100 as decimal text."""
+    return matching(
+        description,
+        options,
+        form="percentage",
+        pattern=r"100(?:\.0{1,3})?|(?:0|[1-9][0-9]?)(?:\.[0-9]{1,3})?",
+        error='A percentage is decimal text from "0" to "100" with at most three decimals.',
+        example="92.5",
+    )
+
+
+def unit(description: str, **options: Unpack[Options]) -> fields.String:
+    """A unit in UCUM's ASCII code; what UCUM does not measure in braces: ``{INR}``."""
+    return matching(
+        description,
+        options,
+        form="unit",
+        pattern="[!-~]{1,40}",
+        error="A unit is a UCUM code of 1 to 40 ASCII characters such as umol/L.",
+        example="umol/L",
+    )
+
+
+# --- time -----------------------------------------------------------------------------------------
+
+
+def real_instant(value: str) -> None:
+    """Refuse what the envelope's ``time`` would refuse; raises ValidationError."""
+    try:
+        parse_rfc3339(value)
+    except RejectedInput as error:
+        raise ValidationError(error.message) from error
+
+
+def real_day(value: str) -> None:
+    """Refuse a day the calendar does not have; raises ValidationError."""
+    try:
+        date.fromisoformat(value)
+    except ValueError as error:
+        raise ValidationError("The calendar has no such day.") from error
+
+
+def instant(description: str, **options: Unpack[Options]) -> fields.String:
+    """A moment as RFC 3339 text with offset; ``-00:00``, second 60 and lower case are refused."""
+    found = matching(
+        description,
+        options,
+        form="date-time",
+        pattern=(
+            r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+            r"(?:\.[0-9]{1,6})?(?:Z|(?!-00:00)[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+        ),
+        error="A moment is RFC 3339 with its offset, such as 2024-03-01T09:30:00+08:00.",
+        example="2024-03-01T09:30:00+08:00",
+    )
+    found.validators.append(real_instant)
+    return found
+
+
+def trial_id(description: str, **options: Unpack[Options]) -> fields.String:
+    """The identifier of a trial."""
+    return matching(
+        description,
+        options,
+        form="trial",
+        pattern=TRIAL_ID.pattern,
+        error="A trial is named by letters, digits and hyphens.",
+        example="XHNKKY-DFSC",
+    )
+
+
+def day(description: str, **options: Unpack[Options]) -> fields.String:
+    """A calendar day, ``YYYY-MM-DD``, in the site's own time zone."""
+    found = matching(
+        description,
+        options,
+        form="date",
+        pattern="[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        error="A day is written YYYY-MM-DD.",
+        example="2024-03-01",
+    )
+    found.validators.append(real_day)
+    return found
+
+
+# --- names of things ------------------------------------------------------------------------------
+
+
+def sha256(description: str, **options: Unpack[Options]) -> fields.String:
+    """A SHA-256 (or HMAC-SHA-256, or Merkle node) as 64 lower-case hexadecimal digits."""
+    return matching(
+        description,
+        options,
+        form="sha-256",
+        pattern="[0-9a-f]{64}",
+        error="A SHA-256 is 64 lower-case hexadecimal digits.",
+        example=EXAMPLE_SHA256,
+    )
+
+
+def salt(description: str, **options: Unpack[Options]) -> fields.String:
+    """Random bytes as 32 to 64 lower-case hexadecimal digits, two a byte."""
+    return matching(
+        description,
+        options,
+        form="salt",
+        pattern="(?:[0-9a-f]{2}){16,32}",
+        error="A salt is 16 to 32 bytes in lower-case hexadecimal.",
+        example="00112233445566778899aabbccddeeff",
+    )
+
+
+def event_id(description: str, **options: Unpack[Options]) -> fields.String:
+    """The id of an event: a UUID version 7 in lower case (RFC 9562)."""
+    return matching(
+        description,
+        options,
+        form="event id",
+        pattern=UUID7.pattern,
+        error="An event id is a lower-case UUID version 7.",
+        example=EXAMPLE_EVENT,
+    )
+
+
+def site_id(description: str, **options: Unpack[Options]) -> fields.String:
+    """A site code such as ``SY01``."""
+    return matching(
+        description,
+        options,
+        form="site",
+        pattern=SITE,
+        error="A site code is 2 to 16 capital letters and digits, such as SY01.",
+        example="SY01",
+    )
+
+
+def subject_id(description: str, **options: Unpack[Options]) -> fields.String:
+    """A subject's pseudonym such as ``SY01-0007``."""
+    return matching(
+        description,
+        options,
+        form="subject",
+        pattern=f"{SITE}-[0-9]{{4}}",
+        error="A subject id is the site code, a hyphen and four digits, such as SY01-0007.",
+        example="SY01-0007",
+    )
+
+
+def lot_id(description: str, **options: Unpack[Options]) -> fields.String:
+    """A product lot such as ``L-2024-03``."""
+    return matching(
+        description,
+        options,
+        form="lot",
+        pattern=LOT,
+        error="A lot is 1 to 64 letters, digits and . _ - such as L-2024-03.",
+        example="L-2024-03",
+    )
+
+
+def person_id(description: str, **options: Unpack[Options]) -> fields.String:
+    """A person as source URI: ``/sites/SY01/persons/pi-01`` or ``/sponsor/persons/qa-01``."""
+    return _owner(description, options, form="person", kinds="persons")
+
+
+def holder_id(description: str, **options: Unpack[Options]) -> fields.String:
+    """A person or a system as source URI: ``/sites/SY01/systems/edc``."""
+    return _owner(description, options, form="person or system", kinds="(?:persons|systems)")
+
+
+def _owner(description: str, options: Options, *, form: str, kinds: str) -> fields.String:
+    return matching(
+        description,
+        options,
+        form=form,
+        pattern=f"/(?:sites/{SITE}|[a-z][a-z0-9-]{{1,31}})/{kinds}/{NAME}",
+        error="Must be a source URI such as /sites/SY01/persons/pi-01.",
+        example="/sites/SY01/persons/pi-01",
+    )
+
+
+def stream(description: str, **options: Unpack[Options]) -> fields.String:
+    """The name of a stream of this ledger."""
+    return matching(
+        description,
+        options,
+        form="stream",
+        pattern=STREAM.pattern,
+        error="Must name a stream such as subject/SY01-0007.",
+        example="subject/SY01-0007",
+    )
+
+
+def scope(description: str, **options: Unpack[Options]) -> fields.String:
+    """Where a role holds: the whole ``trial`` or one site, ``site/SY01``."""
+    return matching(
+        description,
+        options,
+        form="scope",
+        pattern=f"trial|site/{SITE}",
+        error="A scope is trial or one site, such as site/SY01.",
+        example="site/SY01",
+    )
+
+
+def pointer(description: str, **options: Unpack[Options]) -> fields.String:
+    """A JSON pointer (RFC 6901) into an event."""
+    return matching(
+        description,
+        options,
+        form="json-pointer",
+        pattern="(?:/(?:[A-Za-z0-9._-]|~[01]){1,64}){1,8}",
+        error="A JSON pointer starts with / and names a member, such as /data/value/value.",
+        example="/data/value/value",
+    )
+
+
+# --- composition ----------------------------------------------------------------------------------
+
+
+def part(shape: type[Schema], description: str, **options: Unpack[Options]) -> fields.Nested:
+    """An object of a fixed shape."""
+    return fields.Nested(shape, **settings(description, options, example=None))
+
+
+def several(
+    inner: fields.Field[Any],
+    description: str,
+    *,
+    least: int = 0,
+    most: int = 500,
+    **options: Unpack[Options],
+) -> fields.List[Any]:
+    """A list of like members, bounded in length."""
+    return fields.List(
+        inner,
+        **settings(description, options, example=None),
+        validate=validate.Length(min=least, max=most),
+    )
+
+
+def json_object(description: str, **options: Unpack[Options]) -> fields.Dict:
+    """An object whose own format is described elsewhere; not empty."""
+    return fields.Dict(
+        keys=fields.String(),
+        **settings(description, options, example={"see": "its own format"}),
+        validate=validate.Length(min=1),
+    )
+
+
+def any_value(description: str, **options: Unpack[Options]) -> fields.Raw:
+    """Any JSON value, null included; the member itself must be there when it is required."""
+    found = settings(description, options, example="34.2")
+    return fields.Raw(**{**found, "allow_none": True})

@@ -1,0 +1,130 @@
+"""Entry 0: the trial is opened, the ledger's and the sponsor's keys certify themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.application import LedgerApplication
+from ledger.errors import RejectedInput, TrustFailure
+from ledger.events.registry import EVENT_TYPES
+from ledger.log.chain import ChainHead, Draft, StreamHead, advance, append
+from ledger.log.checkpoint import Checkpoint, sign_checkpoint
+from ledger.log.entry import entry_hash
+from ledger.log.tree import Frontier, leaf_hash
+from ledger.record import Record, build_record, read_record
+from ledger.results import own_statement
+from ledger.signing.ledger_keys import LedgerKeys
+from ledger.signing.rfc3339 import format_recorded_at
+from ledger.signing.jwk import SigningKey
+from ledger.signing.statement import Meaning, Signer
+from ledger.signing.strict_json import JsonObject
+from ledger.storage.commit import Commit
+from ledger.storage.head_file import HeadFile
+from ledger.trials import TrialDefinition, parse_trial
+
+
+@dataclass(frozen=True, slots=True)
+class Sponsor:
+    """The sponsor as entry 0 names it: source URI, printed name, root key."""
+
+    id: str
+    name: str
+    key: SigningKey
+
+
+def open_trial(
+    application: LedgerApplication,
+    definition: TrialDefinition,
+    keys: LedgerKeys,
+    sponsor: Sponsor,
+    *,
+    head_file: HeadFile,
+    at: datetime,
+    demonstration: bool,
+) -> Record:
+    """Write entry 0 into an empty database, signed by the ledger and the sponsor.
+
+    Raises RejectedInput when the database already holds a trial.
+    """
+    if application.store.head().size:
+        raise RejectedInput(
+            "genesis.not-empty",
+            "The database already holds a trial; a ledger is opened once.",
+            remedy="Choose another database.",
+        )
+    data: JsonObject = {
+        "trial_id": definition.protocol.trial,
+        "origin": keys.origin,
+        "log_vkeys": [str(keys.vkey)],
+        "statement_key": keys.statement_key.public.as_object(),
+        "sponsor": {
+            "id": sponsor.id,
+            "name": sponsor.name,
+            "jwk": sponsor.key.public.as_object(),
+        },
+        "protocol": definition.to_json(),
+        "protocol_sha256": definition.sha256,
+        "demonstration": demonstration,
+    }
+    EVENT_TYPES["trial.opened.v1"].check(data)
+    approval = Signer(key=sponsor.key, meaning=Meaning.APPROVAL, iat=int(at.timestamp()))
+    statement, event = own_statement(
+        keys,
+        type_name="trial.opened.v1",
+        stream="trial",
+        trial=definition.protocol.trial,
+        data=data,
+        at=at,
+        others=[approval],
+    )
+    link = append(
+        ChainHead(), StreamHead(), Draft("trial", statement.text),
+        recorded_at=format_recorded_at(at),
+    )  # fmt: skip
+    record = build_record(link.entry, sha256=entry_hash(link.data), parsed=(statement, event))
+    root = Frontier().append(leaf_hash(link.data)).root()
+    note = sign_checkpoint(Checkpoint(keys.origin, 1, root), keys.checkpoint_signer)
+    after, _ = advance(link)
+    application.record_group([record], Commit(ChainHead(), after, note, (), ()))
+    head_file.write(note)
+    return record
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """What entry 0 says, for whoever opens the ledger."""
+
+    record: Record
+    definition: TrialDefinition
+
+    @property
+    def trial(self) -> str:
+        """The trial id."""
+        return self.definition.protocol.trial
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether the ledger was opened as a demonstration."""
+        return self.record.data["demonstration"] is True
+
+    @property
+    def origin(self) -> str:
+        """The log's origin."""
+        return str(self.record.data["origin"])
+
+
+def read_genesis(application: LedgerApplication) -> Genesis:
+    """Read entry 0; raises TrustFailure when the database holds no trial."""
+    data = application.store.entry(0)
+    if data is None:
+        raise TrustFailure(
+            "genesis.missing",
+            "The database holds no trial.",
+            remedy="Run trial-ledger init, or trial-ledger demo.",
+        )
+    record = read_record(data)
+    protocol = record.data["protocol"]
+    if not isinstance(protocol, dict):
+        raise TrustFailure("genesis.protocol", "Entry 0 does not hold a protocol.")
+    return Genesis(record, parse_trial(protocol))

@@ -1,0 +1,129 @@
+"""One entry of the log: the canonical bytes that are chained, hashed and kept (docs/formats)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+
+from ledger.errors import IntegrityFailure, LedgerError
+from ledger.signing.strict_json import Limits, parse
+
+MAX_ENTRY_BYTES = 65_535
+"""The longest entry an entry bundle can frame (C2SP tlog-tiles, 16-bit length)."""
+
+ZERO_HASH = "0" * 64
+"""``prev`` of entry 0 and ``stream_prev`` of the first entry of each stream."""
+
+_MEMBERS = frozenset(
+    ("prev", "recorded_at", "seq", "statement", "stream", "stream_prev", "stream_seq")
+)
+_HEX = re.compile(r"[0-9a-f]{64}")
+_RECORDED_AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_LIMITS = Limits(size=MAX_ENTRY_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A log entry; ``to_bytes`` is its one byte form (RFC 8785) and the leaf of the tree.
+
+    ``recorded_at`` is ``YYYY-MM-DDThh:mm:ss.ffffffZ``; ``prev`` and ``stream_prev`` are
+    hex SHA-256; ``statement`` is the signed statement byte for byte, as a string.
+    """
+
+    seq: int
+    recorded_at: str
+    prev: str
+    stream: str
+    stream_seq: int
+    stream_prev: str
+    statement: str
+
+    def to_bytes(self) -> bytes:
+        """The entry's canonical bytes."""
+        return _canonical(
+            {
+                "prev": self.prev,
+                "recorded_at": self.recorded_at,
+                "seq": self.seq,
+                "statement": self.statement,
+                "stream": self.stream,
+                "stream_prev": self.stream_prev,
+                "stream_seq": self.stream_seq,
+            }
+        )
+
+    def link_bytes(self) -> bytes:
+        """The stream's link: what a stream's own chain covers, without any log position."""
+        return _canonical(
+            {
+                "statement": self.statement,
+                "stream": self.stream,
+                "stream_prev": self.stream_prev,
+                "stream_seq": self.stream_seq,
+            }
+        )
+
+    def link_hash(self) -> str:
+        """Hex SHA-256 of the link, the next entry's ``stream_prev``."""
+        return hashlib.sha256(self.link_bytes()).hexdigest()
+
+
+def entry_hash(data: bytes) -> str:
+    """Hex SHA-256 of an entry's bytes, the next entry's ``prev``."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def parse_entry(data: bytes) -> Entry:
+    """Read an entry's bytes; they must be exactly the canonical form of what they say.
+
+    Raises IntegrityFailure with code ``entry.*``.
+    """
+    if len(data) > MAX_ENTRY_BYTES:
+        raise IntegrityFailure("entry.too-long", f"An entry may not exceed {MAX_ENTRY_BYTES} B.")
+    try:
+        value = parse(data, limits=_LIMITS)
+    except LedgerError as error:
+        raise IntegrityFailure("entry.not-json", f"The entry is not JSON: {error}") from error
+    if not isinstance(value, dict) or set(value) != _MEMBERS:
+        raise IntegrityFailure(
+            "entry.members", "The entry does not hold exactly its seven members."
+        )
+    entry = Entry(
+        seq=_count(value["seq"], "seq"),
+        recorded_at=_matching(value["recorded_at"], "recorded_at", _RECORDED_AT),
+        prev=_matching(value["prev"], "prev", _HEX),
+        stream=_string(value["stream"], "stream"),
+        stream_seq=_count(value["stream_seq"], "stream_seq"),
+        stream_prev=_matching(value["stream_prev"], "stream_prev", _HEX),
+        statement=_string(value["statement"], "statement"),
+    )
+    if entry.to_bytes() != data:
+        raise IntegrityFailure("entry.not-canonical", "The entry's bytes are not canonical JSON.")
+    return entry
+
+
+def _canonical(members: dict[str, str | int]) -> bytes:
+    # Seven ASCII names, strings and integers only: the sorted compact form is RFC 8785's.
+    text = json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8")
+
+
+def _string(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise IntegrityFailure("entry.member-type", f"The entry's {name} is not a string.")
+    return value
+
+
+def _count(value: object, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise IntegrityFailure("entry.member-type", f"The entry's {name} is not a count.")
+    return value
+
+
+def _matching(value: object, name: str, pattern: re.Pattern[str]) -> str:
+    text = _string(value, name)
+    if pattern.fullmatch(text) is None:
+        raise IntegrityFailure("entry.member-form", f"The entry's {name} is malformed: {text[:80]}")
+    return text

@@ -1,0 +1,115 @@
+"""The ledger's own statements: results of commands, signed and sealed with its own keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.log.chain import Draft
+from ledger.record import Record
+from ledger.rules.guards.request import Refusal
+from ledger.signing import base64url
+from ledger.signing.envelope import Event, event_bytes
+from ledger.signing.event_id import event_id
+from ledger.signing.ledger_keys import LedgerKeys
+from ledger.signing.register import LEDGER
+from ledger.signing.rfc3339 import format_recorded_at
+from ledger.signing.sealing import Disclosure, seal
+from ledger.signing.statement import Signer, Statement, sign_statement
+from ledger.signing.strict_json import JsonObject, JsonValue
+
+_SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A result ready to be chained: its draft, its statement and event, its disclosures."""
+
+    draft: Draft
+    statement: Statement
+    event: Event
+    disclosures: tuple[Disclosure, ...]
+
+
+def result_stream(request_stream: str) -> str:
+    """The stream a result stands in.
+
+    A result names a log position, and a refusal can tell the arm; neither may stand in an
+    arm-neutral stream. Results of commands on ``subject/X`` therefore stand in ``treatment/X``.
+    """
+    family, _, name = request_stream.partition("/")
+    return f"treatment/{name}" if family == "subject" else request_stream
+
+
+def make_result(
+    keys: LedgerKeys,
+    request: Record,
+    type_name: str,
+    members: Mapping[str, JsonValue],
+    *,
+    sealed: Sequence[str] = (),
+) -> Result:
+    """Sign the result of a recorded request; same request, same head, same bytes.
+
+    Ids and salts are derived from the request and the ledger's salt secret, so that a group
+    decided twice after an unknown outcome is the same group.
+    """
+    data: JsonObject = {
+        "request": {"id": request.id, "seq": request.seq, "sha256": request.sha256},
+        **members,
+    }
+    material = f"{type_name}/{request.sha256}"
+    data, disclosures = seal(
+        data,
+        sealed,
+        lambda name: base64url.encode(keys.derive(f"salt/{material}/{name}")[:_SALT_BYTES]),
+    )
+    stream = result_stream(request.stream)
+    event = Event(
+        id=event_id(request.recorded_at, keys.derive(f"id/{material}")),
+        source=LEDGER,
+        type=type_name,
+        subject=stream,
+        time=format_recorded_at(request.recorded_at),
+        trialid=request.event.trialid,
+        data=data,
+    )
+    statement = sign_statement(event_bytes(event), [Signer(key=keys.statement_key)])
+    return Result(Draft(stream, statement.text), statement, event, tuple(disclosures))
+
+
+def accepted(keys: LedgerKeys, request: Record, rules: Sequence[str]) -> Result:
+    """``command.accepted.v1``: the request passed the guards named."""
+    return make_result(keys, request, "command.accepted.v1", {"rules": list(rules)})
+
+
+def refused(keys: LedgerKeys, request: Record, refusals: Sequence[Refusal]) -> Result:
+    """``command.refused.v1``: the rule ids and what each found missing."""
+    rules: list[JsonValue] = [{"id": r.rule, "message": r.message} for r in refusals]
+    return make_result(keys, request, "command.refused.v1", {"rules": rules})
+
+
+def own_statement(
+    keys: LedgerKeys,
+    *,
+    type_name: str,
+    stream: str,
+    trial: str,
+    data: JsonObject,
+    at: datetime,
+    others: Sequence[Signer] = (),
+) -> tuple[Statement, Event]:
+    """A statement of the ledger's own, alone or together with other signers."""
+    text = f"{type_name}/{stream}/{format_recorded_at(at)}"
+    event = Event(
+        id=event_id(at, keys.derive(f"id/{text}")),
+        source=LEDGER,
+        type=type_name,
+        subject=stream,
+        time=format_recorded_at(at),
+        trialid=trial,
+        data=data,
+    )
+    signers = [Signer(key=keys.statement_key), *others]
+    return sign_statement(event_bytes(event), signers), event

@@ -1,0 +1,1 @@
+"""Pure rules by id, used by guards and by projections alike."""

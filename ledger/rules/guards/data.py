@@ -1,0 +1,92 @@
+"""Guards of corrections and voiding: GD-… (ICH E6(R3) 4.2.4; 21 CFR 11.10(e))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ledger.errors import RejectedInput
+from ledger.events.registry import EVENT_TYPES
+from ledger.history import CHANGE_LISTS, Fact, changes_of, corrected, current, same, tokens
+from ledger.rules.guards.request import Refusal, Request
+from ledger.signing.rfc3339 import parse_rfc3339
+from ledger.vocabulary import Kind, Purpose
+
+UNCORRECTABLE = ("data.corrected.v1", "data.voided.v1", "record.signed.v1", "key.registered.v1")
+
+_LIST_OF_PURPOSE: dict[Purpose | None, str] = {
+    Purpose.IDENTITY: "identity_changes",
+    Purpose.TEXT: "text_changes",
+    Purpose.ALLOCATION: "",
+}
+
+
+def target_stands(request: Request) -> Iterator[Refusal]:
+    """GD-01: the target is a record of this stream that is in effect and can be changed."""
+    fact = target_of(request)
+    if fact is None or fact.record.stream != request.event.subject:
+        yield Refusal("GD-01", f"No record {request.data['target']} stands in this stream.")
+    elif fact.voided_by is not None:
+        yield Refusal("GD-01", f"The record {fact.id} was voided by {fact.voided_by.id}.")
+    elif fact.type in UNCORRECTABLE or _is_ledgers(fact):
+        yield Refusal("GD-01", f"A record of type {fact.type} is never changed afterwards.")
+
+
+def old_is_current(request: Request) -> Iterator[Refusal]:
+    """GD-02: the old value stated is the current one, so nobody corrects what he did not see."""
+    fact = target_of(request)
+    if fact is None:
+        return
+    sealed = EVENT_TYPES[fact.type].rule.sealed if fact.type in EVENT_TYPES else {}
+    for name in CHANGE_LISTS:
+        changes = request.data.get(name)
+        for change in changes if isinstance(changes, list) else ():
+            if not isinstance(change, dict):
+                continue
+            pointer = str(change["pointer"])
+            member = (*tokens(pointer), "")[1]
+            if _LIST_OF_PURPOSE.get(sealed.get(member), "changes") != name:
+                yield Refusal("GD-02", f"{pointer} must be changed in the list of its purpose.")
+            elif not same(current(fact, pointer), change.get("old")):
+                yield Refusal("GD-02", f"The value of {pointer} is not the old value stated.")
+
+
+def new_is_valid(request: Request) -> Iterator[Refusal]:
+    """GD-03: what results satisfies the target's schema and changes something."""
+    fact = target_of(request)
+    if fact is None:
+        return
+    data, time = corrected(fact, changes_of(request.data))
+    try:
+        parse_rfc3339(time)
+        EVENT_TYPES[fact.type].check(data)
+    except RejectedInput as error:
+        yield Refusal("GD-03", f"The corrected record would not be valid: {error.message}")
+        return
+    if time == fact.time and same(data, fact.data):
+        yield Refusal("GD-03", "The correction changes nothing.")
+
+
+def target_of(request: Request) -> Fact | None:
+    """The fact a correction, voiding or signature names, in the fold of its stream."""
+    family, _, name = request.event.subject.partition("/")
+    state = request.state
+    if family in ("subject", "treatment"):
+        fold = state.subject(name)
+    elif family == "access":
+        fold = state.register
+    elif family == "allocation":
+        fold = state.allocation
+    else:
+        fold = state.fold(request.event.subject)
+    return fold.facts.get(str(request.data["target"]))
+
+
+def _is_ledgers(fact: Fact) -> bool:
+    row = EVENT_TYPES.get(fact.type)
+    return row is not None and (row.rule.kind is Kind.RESULT or row.rule.signing.ledger)
+
+
+GUARDS = {
+    "data.corrected.v1": (target_stands, old_is_current, new_is_valid),
+    "data.voided.v1": (target_stands,),
+}

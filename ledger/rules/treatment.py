@@ -1,0 +1,82 @@
+"""The treatment of one subject as recorded: the arm, the infusions, and what ended treatment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from ledger.aggregates.allocation import ENVELOPE, RANDOMIZED
+from ledger.rules.members import instant, text, texts, whole
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ledger.history import Fact, History
+    from ledger.trials.protocol import Arm, Protocol
+
+ADMINISTERED = "infusion.administered.v1"
+NOT_GIVEN = "infusion.not-given.v1"
+INTERRUPTED = "infusion.interrupted.v1"
+COMPLETED = "treatment.completed.v1"
+DISCONTINUED = "treatment.discontinued.v1"
+DEATH = "death.recorded.v1"
+TRANSPLANT = "transplant.recorded.v1"
+
+
+class ArmUnknown(StrEnum):
+    """Why the arm of a subject cannot be told."""
+
+    NOT_RANDOMIZED = "The subject is not randomized."
+    WITHHELD = "The opening of the subject's arm is not at hand."
+    UNPLANNED = "The arm opened is none of the protocol."
+
+
+@dataclass(frozen=True, slots=True)
+class Infusion:
+    """One infusion that was given; ``started_at`` reads as the event's time when not stated."""
+
+    fact: Fact
+    number: int
+    started_at: datetime
+    stopped_at: datetime | None
+    lot: str
+    bags: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """The event's id."""
+        return self.fact.id
+
+
+def randomizations(records: History) -> list[Fact]:
+    """The records that assign the subject to an arm, in order of occurrence."""
+    return records.of(RANDOMIZED, ENVELOPE)
+
+
+def arm_of(records: History, protocol: Protocol) -> Arm | ArmUnknown:
+    """The arm the subject was first assigned to and stays in (intention to treat)."""
+    assigned = randomizations(records)
+    if not assigned:
+        return ArmUnknown.NOT_RANDOMIZED
+    arm_id = text(assigned[0].data, "arm")
+    if arm_id is None:
+        return ArmUnknown.WITHHELD
+    return protocol.arm(arm_id) or ArmUnknown.UNPLANNED
+
+
+def infusions(records: History) -> list[Infusion]:
+    """The infusions given, in order of their start, then of the log."""
+    found = [_infusion(fact) for fact in records.of(ADMINISTERED)]
+    return sorted(found, key=lambda row: (row.started_at, row.fact.seq))
+
+
+def _infusion(fact: Fact) -> Infusion:
+    return Infusion(
+        fact=fact,
+        number=whole(fact.data, "infusion_number") or 0,
+        started_at=instant(fact.data, "started_at") or fact.occurred_at,
+        stopped_at=instant(fact.data, "stopped_at"),
+        lot=text(fact.data, "lot") or "",
+        bags=texts(fact.data, "bag_ids"),
+    )

@@ -1,0 +1,225 @@
+"""A trial's ledger, open: the one object that the doors and projections work with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ledger.allocation.sealed_list import SealedList
+from ledger.application import LedgerApplication
+from ledger.clock import Clock, SystemClock
+from ledger.errors import IntegrityFailure, LedgerError, TrustFailure, Unavailable
+from ledger.genesis import Genesis, read_genesis
+from ledger.log.checkpoint import Checkpoint, open_checkpoint
+from ledger.log.entry import entry_hash, parse_entry
+from ledger.log.proof import Receipt
+from ledger.log.tiles import node_fetcher
+from ledger.log.tree import frontier_at
+from ledger.record import Record
+from ledger.signing.jwk import PublicJwk
+from ledger.signing.ledger_keys import LedgerKeys
+from ledger.signing.rfc3339 import format_recorded_at
+from ledger.signing.sealing import Disclosure
+from ledger.storage.head_file import HeadFile, require_contained
+from ledger.storage.quarantine import Quarantine
+from ledger.storage.tree_reader import StoredTree
+from ledger.submission import Submission, receive
+from ledger.writer import Receipted, Writer
+
+ANSWER_SECONDS = 60
+"""How long a sender's thread waits for the writer before it is told to try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFiles:
+    """Where a ledger keeps what is not in its database.
+
+    ``head`` may lie elsewhere (LEDGER_HEAD_FILE), best on another disk.
+    """
+
+    keys: Path
+    head: Path
+    allocation: Path
+
+    @classmethod
+    def beside(cls, database: Path, *, head: Path | None = None) -> LedgerFiles:
+        """The usual places: beside the database, with suffixes."""
+        name = database.name
+        return cls(
+            keys=database.with_name(f"{name}.keys"),
+            head=head or database.with_name(f"{name}.head"),
+            allocation=database.with_name(f"{name}.allocation"),
+        )
+
+
+class TrialLedger:
+    """An open ledger: submissions in, records and receipts out.
+
+    When the database does not contain the last signed head it refuses to sign
+    (``refusal`` says why) and keeps serving reads.
+    """
+
+    def __init__(
+        self, database: str, files: LedgerFiles | None = None, *, clock: Clock | None = None
+    ) -> None:
+        self.application = LedgerApplication(database)
+        self.files = files or LedgerFiles.beside(self.application.path)
+        self.clock = clock or SystemClock()
+        self.genesis: Genesis = read_genesis(self.application)
+        self.keys = LedgerKeys.load(self.files.keys)
+        self.quarantine = Quarantine(self.application.path)
+        self.refusal: LedgerError | None = None
+        self.writer: Writer | None = None
+        head_file = HeadFile(self.files.head)
+        try:
+            self._check_head(head_file)
+        except LedgerError as error:
+            self.refusal = error
+            return
+        self.writer = Writer(
+            self.application,
+            self.genesis.definition,
+            self.keys,
+            head_file=head_file,
+            quarantine=self.quarantine,
+            allocation_list=(
+                SealedList.load(self.files.allocation) if self.files.allocation.exists() else None
+            ),
+        )
+
+    @property
+    def trial(self) -> str:
+        """The trial's id."""
+        return self.genesis.trial
+
+    def receive(self, text: str, disclosures: Sequence[Disclosure]) -> Submission:
+        """Check what can be checked without the head (``ledger.submission.receive``)."""
+        return receive(text, disclosures, trial=self.trial, key_of=self._key_of)
+
+    def submit_all(
+        self, submissions: Sequence[Submission], now: datetime
+    ) -> list[Receipted | LedgerError]:
+        """Record submissions in order; each gets its own outcome or its own error."""
+        writer = self._writer()
+        answers: list[Receipted | LedgerError] = []
+        futures: list[Future[Receipted] | LedgerError] = []
+        for submission in submissions:
+            try:
+                futures.append(writer.submit(submission, now))
+            except LedgerError as error:
+                futures.append(error)
+        for future in futures:
+            if isinstance(future, LedgerError):
+                answers.append(future)
+                continue
+            try:
+                answers.append(future.result(timeout=ANSWER_SECONDS))
+            except LedgerError as error:
+                answers.append(error)
+            except TimeoutError:
+                answers.append(
+                    Unavailable("writer.slow", "The entry may or may not be recorded; ask again.")
+                )
+        return answers
+
+    def submit(self, submission: Submission, now: datetime) -> Receipted:
+        """Record one submission; raises LedgerError."""
+        answer = self.submit_all([submission], now)[0]
+        if isinstance(answer, LedgerError):
+            raise answer
+        return answer
+
+    def find(self, event_id: str) -> Record | None:
+        """The record of an event id."""
+        seq = self.application.store.position_of(event_id)
+        return None if seq is None else self.application.record(seq)
+
+    def position_at(self, instant: datetime) -> int:
+        """How many entries had been recorded by an instant (``recorded_at`` never decreases)."""
+        store, wanted = self.application.store, format_recorded_at(instant)
+        low, high = 0, store.head().size
+        while low < high:
+            middle = (low + high) // 2
+            data = store.entry(middle)
+            if data is not None and parse_entry(data).recorded_at <= wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def receipt(self, seq: int) -> Receipt:
+        """The receipt of an entry under the first checkpoint that covers it."""
+        covering = self.application.store.checkpoint_covering(seq + 1)
+        if covering is None:
+            raise Unavailable("receipt.no-checkpoint", "No checkpoint covers the entry yet.")
+        tree = StoredTree(self.application.store.head().size, self.application.store)
+        return tree.receipt(seq, size=covering[0], note=covering[1])
+
+    def checkpoint(self) -> str:
+        """The newest signed checkpoint."""
+        last = self.application.store.last_checkpoint()
+        if last is None:
+            raise Unavailable("checkpoint.none", "The log has no checkpoint yet.")
+        return last[1]
+
+    def close(self) -> None:
+        """Finish what waits and close the database."""
+        if self.writer is not None:
+            self.writer.close()
+        self.application.close()
+
+    def __enter__(self) -> TrialLedger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _writer(self) -> Writer:
+        if self.writer is None:
+            reason = self.refusal.message if self.refusal else "The ledger is read-only."
+            raise Unavailable(
+                "ledger.refuses-to-sign",
+                f"The ledger does not sign: {reason}",
+                remedy="Tell the operator; see docs/operations.md.",
+            )
+        return self.writer
+
+    def _key_of(self, kid: str) -> PublicJwk | None:
+        if self.writer is None:
+            return None
+        key = self.writer.state.register.key(kid)
+        return key.jwk if key else None
+
+    def _check_head(self, head_file: HeadFile) -> None:
+        """Compare database, checkpoint and head file; extend the head file after a death."""
+        store = self.application.store
+        head, last = store.head(), store.last_checkpoint()
+        if last is None or last[0] != head.size:
+            raise IntegrityFailure("head.no-checkpoint", "The head is not under a checkpoint.")
+        checkpoint = open_checkpoint(last[1], self.keys.vkey)
+        node = node_fetcher(StoredTree(head.size, store))
+        newest = store.entry(head.size - 1)
+        if newest is None or entry_hash(newest) != head.hash:
+            raise IntegrityFailure("head.last-entry", "The last entry is not the head's.")
+        if checkpoint.root != frontier_at(head.size, node).root():
+            raise IntegrityFailure("head.root", "The tree does not have the checkpoint's root.")
+        kept = head_file.read(self.keys.vkey)
+        if kept is None:
+            raise TrustFailure(
+                "head.file-missing",
+                f"The head file {head_file.path.name} is missing.",
+                remedy="Put it back; see docs/operations.md for a deliberate new start.",
+            )
+        self._require_kept(kept, head.size)
+        if kept.size < head.size:
+            head_file.write(last[1])
+
+    def _require_kept(self, kept: Checkpoint, size: int) -> None:
+        at_kept = None
+        if kept.size <= size:
+            node = node_fetcher(StoredTree(size, self.application.store))
+            at_kept = frontier_at(kept.size, node).root()
+        require_contained(kept, size=size, root_at_kept=at_kept)

@@ -1,0 +1,109 @@
+"""The ledger's own secrets: statement key, checkpoint key, and the salt secret.
+
+Three separate values (DESIGN 5: statement key is not the checkpoint key), kept in one file that
+only the service may read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledger.errors import TrustFailure
+from ledger.log.note import NoteSigner, VerifierKey
+from ledger.signing import strict_json
+from ledger.signing.jwk import SigningKey
+
+_SEED_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerKeys:
+    """The signing material of one ledger; ``origin`` is the log's name (C2SP key name)."""
+
+    origin: str
+    statement_seed: bytes = field(repr=False)
+    checkpoint_seed: bytes = field(repr=False)
+    salt_secret: bytes = field(repr=False)
+
+    @property
+    def statement_key(self) -> SigningKey:
+        """The key the ledger signs results and entry 0 with."""
+        return SigningKey.from_seed(self.statement_seed)
+
+    @property
+    def checkpoint_signer(self) -> NoteSigner:
+        """The key that signs checkpoints under the log's name."""
+        return NoteSigner.from_seed(self.origin, self.checkpoint_seed)
+
+    @property
+    def vkey(self) -> VerifierKey:
+        """The verifier key of the log, to be handed over out of band."""
+        return self.checkpoint_signer.verifier
+
+    def derive(self, purpose: str) -> bytes:
+        """32 secret bytes bound to a purpose: the same question always has the same answer."""
+        return hmac.digest(self.salt_secret, purpose.encode(), hashlib.sha256)
+
+    @classmethod
+    def generate(cls, origin: str) -> LedgerKeys:
+        """New random keys."""
+        return cls(origin, *(secrets.token_bytes(_SEED_BYTES) for _ in range(3)))
+
+    @classmethod
+    def from_seed(cls, origin: str, seed: bytes) -> LedgerKeys:
+        """Keys derived from a seed, for demonstrations only."""
+        return cls(
+            origin,
+            *(
+                hmac.digest(seed, f"{origin}/{name}".encode(), hashlib.sha256)
+                for name in ("statement", "checkpoint", "salt")
+            ),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the keys to a new file that only its owner can read.
+
+        Raises FileExistsError when the file is there: keys are never overwritten.
+        """
+        content = json.dumps(
+            {
+                "origin": self.origin,
+                "statement_seed": self.statement_seed.hex(),
+                "checkpoint_seed": self.checkpoint_seed.hex(),
+                "salt_secret": self.salt_secret.hex(),
+            },
+            indent=2,
+        )
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(content + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    @classmethod
+    def load(cls, path: Path) -> LedgerKeys:
+        """Read the keys; raises TrustFailure when the file is open to others or malformed."""
+        if path.stat().st_mode & 0o077:
+            raise TrustFailure(
+                "keys.open-to-others",
+                f"The key file {path.name} can be read by others.",
+                remedy=f"Run chmod 600 {path.name} and consider the keys compromised.",
+            )
+        value = strict_json.parse_object(path.read_bytes())
+        try:
+            return cls(
+                str(value["origin"]),
+                bytes.fromhex(str(value["statement_seed"])),
+                bytes.fromhex(str(value["checkpoint_seed"])),
+                bytes.fromhex(str(value["salt_secret"])),
+            )
+        except (KeyError, ValueError) as error:
+            raise TrustFailure(
+                "keys.malformed", f"The key file {path.name} is not a ledger's key file."
+            ) from error

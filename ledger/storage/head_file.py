@@ -1,0 +1,71 @@
+"""The last signed head, kept outside the database so that a rolled-back database shows.
+
+Written after the commit and before the receipts. At start the database must contain it: ahead by
+whole valid commits is a death between commit and write and is made good; behind or different
+means the database was rolled back or replaced, and the ledger refuses to sign.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.errors import TrustFailure
+from ledger.log.checkpoint import Checkpoint, open_checkpoint
+from ledger.log.note import VerifierKey
+
+
+@dataclass(frozen=True, slots=True)
+class HeadFile:
+    """A file holding one signed checkpoint, replaced atomically and durably."""
+
+    path: Path
+
+    def read(self, vkey: VerifierKey) -> Checkpoint | None:
+        """The checkpoint kept, or None when the file does not exist.
+
+        Raises IntegrityFailure or TrustFailure when it holds anything but a checkpoint of this
+        log under its key.
+        """
+        try:
+            note = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        return open_checkpoint(note, vkey)
+
+    def write(self, note: str) -> None:
+        """Replace the checkpoint; durable when this returns."""
+        staged = self.path.with_name(self.path.name + ".new")
+        with staged.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(note)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(self.path)
+        directory = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def require_contained(kept: Checkpoint, *, size: int, root_at_kept: bytes | None) -> None:
+    """Refuse a database that does not extend the head kept outside it.
+
+    ``root_at_kept`` is the root of the database's own tree at the kept size, None when the
+    database is shorter. Raises TrustFailure ``head.rolled-back`` or ``head.forked``.
+    """
+    if root_at_kept is None:
+        raise TrustFailure(
+            "head.rolled-back",
+            f"The database ends at size {size}; the last signed head has size {kept.size}. "
+            "The database was rolled back.",
+            remedy="Restore the newest backup; see docs/operations.md. Nothing is signed until then.",
+        )
+    if root_at_kept != kept.root:
+        raise TrustFailure(
+            "head.forked",
+            f"At size {kept.size} the database has root {root_at_kept.hex()}, the last signed "
+            f"head has root {kept.root.hex()}. This is another history.",
+            remedy="Restore the right database; see docs/operations.md. Nothing is signed until then.",
+        )

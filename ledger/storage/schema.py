@@ -1,0 +1,128 @@
+"""The tables of a ledger in SQLite and what the database itself refuses.
+
+Every stored value is derived from entries or is a signature over them, so that verification can
+recompute it. Triggers refuse UPDATE and DELETE; because ``INSERT OR REPLACE`` deletes without
+firing delete triggers, a BEFORE INSERT trigger refuses any key that is already taken.
+"""
+
+from __future__ import annotations
+
+SQLITE_PRAGMAS = (
+    "PRAGMA page_size = 16384",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA cache_size = -65536",
+    "PRAGMA wal_autocheckpoint = 4096",
+    "PRAGMA foreign_keys = ON",
+)
+
+REGISTERED_TYPES = (
+    "subject.randomized.v1",
+    "randomization.recorded.v1",
+    "bag.released.v1",
+    "infusion.administered.v1",
+    "subject.identified.v1",
+)
+"""Types that guards look up across all streams; they have a small index of their own."""
+
+_TYPE_LIST = ", ".join(f"'{name}'" for name in REGISTERED_TYPES)
+
+_ENTRIES = """
+CREATE TABLE IF NOT EXISTS stored_events (
+    seq INTEGER PRIMARY KEY,
+    originator_id TEXT NOT NULL,
+    originator_version INTEGER NOT NULL,
+    topic TEXT NOT NULL,
+    state BLOB NOT NULL,
+    event_id BLOB NOT NULL UNIQUE,
+    UNIQUE (originator_id, originator_version)
+)
+"""
+
+_BESIDE = (
+    """
+CREATE TABLE IF NOT EXISTS ledger_head (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    size INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    recorded_at TEXT NOT NULL
+)
+""",
+    """
+CREATE TABLE IF NOT EXISTS tree_tiles (
+    level INTEGER NOT NULL,
+    tile INTEGER NOT NULL,
+    hashes BLOB NOT NULL,
+    root BLOB NOT NULL,
+    PRIMARY KEY (level, tile)
+) WITHOUT ROWID
+""",
+    """
+CREATE TABLE IF NOT EXISTS checkpoints (
+    size INTEGER PRIMARY KEY,
+    note TEXT NOT NULL
+)
+""",
+    """
+CREATE TABLE IF NOT EXISTS openings (
+    seq INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    disclosure TEXT NOT NULL,
+    PRIMARY KEY (seq, number)
+) WITHOUT ROWID
+""",
+    f"""
+CREATE INDEX IF NOT EXISTS registered_types ON stored_events (topic, seq)
+WHERE topic IN ({_TYPE_LIST})
+""",
+)
+
+
+def _refuse(table: str, action: str) -> str:
+    return (
+        f"CREATE TRIGGER IF NOT EXISTS {table}_no_{action.lower()} BEFORE {action} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: {action} refused'); END"
+    )
+
+
+def _refuse_taken(table: str, taken: str) -> str:
+    return (
+        f"CREATE TRIGGER IF NOT EXISTS {table}_no_replace BEFORE INSERT ON {table} "
+        f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {taken}) "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: position taken'); END"
+    )
+
+
+_TRIGGERS = (
+    *(
+        _refuse(table, action)
+        for table in ("stored_events", "tree_tiles", "checkpoints")
+        for action in ("UPDATE", "DELETE")
+    ),
+    _refuse("openings", "UPDATE"),
+    _refuse("ledger_head", "DELETE"),
+    _refuse_taken("stored_events", "seq = NEW.seq"),
+    _refuse_taken("tree_tiles", "level = NEW.level AND tile = NEW.tile"),
+    _refuse_taken("checkpoints", "size = NEW.size"),
+    _refuse_taken("openings", "seq = NEW.seq AND number = NEW.number"),
+    "CREATE TRIGGER IF NOT EXISTS stored_events_no_replace_event BEFORE INSERT ON stored_events "
+    "WHEN EXISTS (SELECT 1 FROM stored_events WHERE event_id = NEW.event_id) "
+    "BEGIN SELECT RAISE(ABORT, 'stored_events is append-only: event id taken'); END",
+    "CREATE TRIGGER IF NOT EXISTS stored_events_no_replace_stream BEFORE INSERT ON stored_events "
+    "WHEN EXISTS (SELECT 1 FROM stored_events WHERE originator_id = NEW.originator_id "
+    "AND originator_version = NEW.originator_version) "
+    "BEGIN SELECT RAISE(ABORT, 'stored_events is append-only: stream position taken'); END",
+    "CREATE TRIGGER IF NOT EXISTS stored_events_no_gap BEFORE INSERT ON stored_events "
+    "WHEN NEW.seq <> (SELECT COALESCE(MAX(seq) + 1, 0) FROM stored_events) "
+    "BEGIN SELECT RAISE(ABORT, 'stored_events has no gap: wrong position'); END",
+    "CREATE TRIGGER IF NOT EXISTS ledger_head_forward BEFORE UPDATE ON ledger_head "
+    "WHEN NEW.size <= OLD.size OR NEW.id <> OLD.id "
+    "BEGIN SELECT RAISE(ABORT, 'the head only moves forward'); END",
+)
+
+_FIRST_HEAD = (
+    "INSERT INTO ledger_head (id, size, hash, recorded_at) "
+    f"SELECT 1, 0, '{'0' * 64}', '' WHERE NOT EXISTS (SELECT 1 FROM ledger_head)"
+)
+
+SQLITE_SCHEMA = (_ENTRIES, *_BESIDE, *_TRIGGERS, _FIRST_HEAD)
+"""Statements that create a ledger, safe to run again."""

@@ -1,0 +1,375 @@
+"""The one writer of a ledger in this process: group commit behind a queue.
+
+Web threads parse and verify; this thread decides what waits, one after another, and makes one
+transaction, one fsync and one signed checkpoint of it. Every caller gets his own outcome or his
+own error. Nothing slow or fallible lies between the lock and the commit; after an unknown outcome
+the head is read again before anything else is signed.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+
+from eventsourcing.persistence import PersistenceError
+
+from ledger.admission import Admission, Extension, Quarantined, Recorded
+from ledger.aggregates.trial_state import TrialState
+from ledger.allocation.sealed_list import SealedList
+from ledger.application import LedgerApplication
+from ledger.errors import LedgerError, RejectedInput, TrustFailure, Unavailable
+from ledger.history import REFUSED, kind_of
+from ledger.log.chain import ChainHead, StreamHead
+from ledger.log.checkpoint import Checkpoint, sign_checkpoint
+from ledger.log.tiles import TILE_WIDTH, completed_tiles, node_fetcher
+from ledger.log.tree import Frontier, frontier_at, leaf_hash
+from ledger.record import Record
+from ledger.signing.ledger_keys import LedgerKeys
+from ledger.signing.rfc3339 import format_recorded_at
+from ledger.signing.statement import Meaning
+from ledger.storage.commit import Commit, HeadMoved, Opening
+from ledger.storage.head_file import HeadFile
+from ledger.storage.quarantine import Quarantine
+from ledger.storage.tree_reader import StoredTree
+from ledger.submission import Submission
+from ledger.trials.definition import TrialDefinition
+from ledger.vocabulary import Kind
+
+GROUP_LIMIT = 500
+"""Most submissions that one transaction takes."""
+
+QUEUE_LIMIT = 4_000
+"""Most submissions that wait; more are turned away with Unavailable (back-pressure)."""
+
+_ATTEMPTS = 5
+_log = logging.getLogger("ledger.writer")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipted:
+    """An outcome under a checkpoint: the tree to prove from, its size and the signed note."""
+
+    outcome: Recorded
+    tree: StoredTree
+    size: int
+    note: str
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    submission: Submission
+    now: datetime
+    future: Future[Receipted]
+
+
+class Writer:
+    """Decides and records; ``submit`` from any thread."""
+
+    def __init__(
+        self,
+        application: LedgerApplication,
+        definition: TrialDefinition,
+        keys: LedgerKeys,
+        *,
+        head_file: HeadFile,
+        quarantine: Quarantine,
+        allocation_list: SealedList | None,
+    ) -> None:
+        self._application = application
+        self._definition = definition
+        self._keys = keys
+        self._signer = keys.checkpoint_signer
+        self._head_file = head_file
+        self._quarantine = quarantine
+        self._allocation_list = allocation_list
+        self._queue: queue.Queue[_Waiting | None] = queue.Queue(QUEUE_LIMIT)
+        self._stopped = threading.Event()
+        self._head = ChainHead()
+        self._note = ""
+        self._frontier = Frontier()
+        self._tree = StoredTree(0, application.store)
+        self._stream_heads: dict[str, StreamHead] = {}
+        self._load()
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def tree(self) -> StoredTree:
+        """The tree as of the last commit of this process."""
+        return self._tree
+
+    @property
+    def state(self) -> TrialState:
+        """The state after the last commit; read it for look-ups that may lag by a commit."""
+        return self._state
+
+    @property
+    def waiting(self) -> int:
+        """How many submissions wait."""
+        return self._queue.qsize()
+
+    def submit(self, submission: Submission, now: datetime) -> Future[Receipted]:
+        """Queue a submission; the future gives its outcome or raises LedgerError."""
+        future: Future[Receipted] = Future()
+        if self._stopped.is_set():
+            raise Unavailable("writer.stopped", "The ledger is shutting down.")
+        try:
+            self._queue.put_nowait(_Waiting(submission, now, future))
+        except queue.Full:
+            raise Unavailable(
+                "writer.busy",
+                f"{QUEUE_LIMIT} submissions are waiting already.",
+                remedy="Send it again after the time in Retry-After; ids make retries safe.",
+            ) from None
+        return future
+
+    def close(self) -> None:
+        """Finish what waits and stop."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            self._queue.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            group = self._next_group()
+            if group:
+                self._serve(group)
+            elif self._stopped.is_set() and self._queue.empty():
+                return
+
+    def _next_group(self) -> list[_Waiting]:
+        first = self._queue.get()
+        group = [first] if first is not None else []
+        while first is not None and len(group) < GROUP_LIMIT:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                self._queue.put(None)
+                break
+            group.append(item)
+        return group
+
+    def _serve(self, group: list[_Waiting]) -> None:
+        try:
+            outcomes = self._record(group)
+        except LedgerError as error:
+            self._fail(group, error)
+            return
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any fault
+            _log.exception("The writer could not record a group")
+            self._fail(group, _unavailable(error))
+            return
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, Receipted):
+                waiting.future.set_result(outcome)
+            else:
+                waiting.future.set_exception(outcome)
+
+    def _fail(self, group: list[_Waiting], error: LedgerError) -> None:
+        for waiting in group:
+            waiting.future.set_exception(error)
+        try:
+            self._load()
+        except (LedgerError, PersistenceError):
+            _log.exception("The state could not be read again; the next group will try")
+
+    def _record(self, group: list[_Waiting]) -> list[Receipted | LedgerError]:
+        for _ in range(_ATTEMPTS):
+            self._catch_up()
+            before, decided, extension = self._decide(group)
+            if not extension.links:
+                return self._answers(decided)
+            try:
+                self._commit(before, extension)
+            except HeadMoved:
+                self._load()
+                continue
+            self._head_file.write(self._note)
+            return self._answers(decided)
+        raise Unavailable("writer.contended", "Other writers were faster each time.")
+
+    def _decide(
+        self, group: list[_Waiting]
+    ) -> tuple[ChainHead, list[Recorded | Receipted | LedgerError], Extension]:
+        extension = Extension(self._head)
+        admission = Admission(
+            self._state, self._keys, self._allocation_list, extension, self._stream_head
+        )
+        admission.extension.stream_heads.update(self._stream_heads)
+        seen: dict[str, tuple[Submission, Recorded]] = {}
+        decided: list[Recorded | Receipted | LedgerError] = []
+        for waiting in group:
+            submission = waiting.submission
+            known = seen.get(submission.event.id)
+            try:
+                if known is not None:
+                    _require_same(
+                        known[0].statement.payload, known[0].statement.signers, submission
+                    )
+                    decided.append(known[1])
+                    continue
+                earlier = self._same_again(submission)
+                if earlier is not None:
+                    decided.append(earlier)
+                    continue
+                outcome = admission.admit(submission, waiting.now)
+            except Quarantined as error:
+                decided.append(self._keep_aside(submission, waiting.now, error))
+            except LedgerError as error:
+                decided.append(error)
+            else:
+                seen[submission.event.id] = (submission, outcome)
+                decided.append(outcome)
+        return self._head, decided, extension
+
+    def _same_again(self, submission: Submission) -> Receipted | None:
+        seq = self._application.store.position_of(submission.event.id)
+        if seq is None:
+            return None
+        record = self._application.record(seq)
+        _require_same(record.statement.payload, record.statement.signers, submission)
+        return receipted(self._application, self._tree, outcome_of(self._application, record))
+
+    def _keep_aside(self, submission: Submission, now: datetime, error: Quarantined) -> LedgerError:
+        number = self._quarantine.keep(
+            submission.statement.text,
+            received_at=format_recorded_at(now),
+            code=error.code,
+            reason=error.message,
+        )
+        kept = (
+            f"It is kept in quarantine under number {number}."
+            if number is not None
+            else "The quarantine is full, it was not kept."
+        )
+        cause = error.cause
+        return type(cause)(
+            cause.code, f"{cause.message} {kept}", where=cause.where, remedy=cause.remedy
+        )
+
+    def _commit(self, before: ChainHead, extension: Extension) -> None:
+        leaves = [leaf_hash(link.data) for link in extension.links]
+        frontier, after = self._frontier.extend(leaves), extension.head
+        checkpoint = Checkpoint(self._keys.origin, after.size, frontier.root())
+        note = sign_checkpoint(checkpoint, self._signer)
+        commit = Commit(
+            before=before,
+            after=after,
+            checkpoint=note,
+            tiles=completed_tiles(before.size, leaves, self._tree),
+            openings=[
+                Opening(seq, number, disclosure.text)
+                for seq, disclosures in extension.disclosures
+                for number, disclosure in enumerate(disclosures)
+            ],
+        )
+        try:
+            self._application.record_group(extension.records, commit)
+        except HeadMoved:
+            raise
+        except PersistenceError as error:
+            self._settle(before, after, error)
+        edge = _edge(self._tree, leaves, after.size)
+        self._head, self._frontier, self._note = after, frontier, note
+        self._stream_heads = extension.stream_heads
+        self._tree = StoredTree(after.size, self._application.store, edge)
+
+    def _settle(self, before: ChainHead, after: ChainHead, error: PersistenceError) -> None:
+        """Find out what an error at commit left behind: all of the group, or nothing."""
+        head = self._application.store.head()
+        if head == after:
+            return
+        if head != before:
+            raise Unavailable(
+                "writer.unknown-outcome", "The log moved during the commit."
+            ) from error
+        raise _unavailable(error) from error
+
+    def _answers(
+        self, decided: list[Recorded | Receipted | LedgerError]
+    ) -> list[Receipted | LedgerError]:
+        tree, size, note = self._tree, self._head.size, self._note
+        return [
+            Receipted(outcome, tree, size, note) if isinstance(outcome, Recorded) else outcome
+            for outcome in decided
+        ]
+
+    def _stream_head(self, stream: str) -> StreamHead:
+        return self._application.store.stream_head(stream)
+
+    def _catch_up(self) -> None:
+        """Follow what other processes recorded since our last commit."""
+        store = self._application.store
+        head = store.head()
+        if head == self._head:
+            return
+        if head.size <= self._head.size:
+            raise TrustFailure(
+                "head.rolled-back",
+                f"This process signed size {self._head.size}, the database now ends at {head.size}.",
+                remedy="Stop, and see docs/operations.md.",
+            )
+        self._load()
+
+    def _load(self) -> None:
+        store = self._application.store
+        head = store.head()
+        tree = StoredTree(head.size, store)
+        edge = store.leaf_hashes(head.size - head.size % TILE_WIDTH, head.size % TILE_WIDTH)
+        self._tree = StoredTree(head.size, store, tuple(edge))
+        self._frontier = frontier_at(head.size, node_fetcher(tree)) if head.size else Frontier()
+        self._head = head
+        self._stream_heads = {}
+        last = store.last_checkpoint()
+        self._note = last[1] if last else ""
+        self._state = TrialState(self._definition, self._application)
+
+
+def outcome_of(application: LedgerApplication, record: Record) -> Recorded:
+    """What became of a recorded statement: with a command, its result is the next entry."""
+    if kind_of(record.type) is not Kind.COMMAND:
+        return Recorded(record.seq)
+    result = application.record(record.seq + 1)
+    return Recorded(record.seq, result.seq, refused=result.type == REFUSED)
+
+
+def receipted(application: LedgerApplication, tree: StoredTree, outcome: Recorded) -> Receipted:
+    """An outcome recorded earlier, under the checkpoint its receipt was first given with."""
+    last = outcome.seq if outcome.result_seq is None else outcome.result_seq
+    covering = application.store.checkpoint_covering(last + 1)
+    if covering is None:
+        raise Unavailable("receipt.no-checkpoint", "No checkpoint covers the entry yet.")
+    return Receipted(outcome, tree, covering[0], covering[1], repeated=True)
+
+
+def _require_same(
+    payload: bytes, signers: frozenset[tuple[str, Meaning | None]], submission: Submission
+) -> None:
+    if payload != submission.statement.payload or signers != submission.statement.signers:
+        raise RejectedInput(
+            "event.id-conflict",
+            f"The id {submission.event.id} was recorded before with other content or signers.",
+            where="/id",
+            remedy="An id names one event for ever. Use a new id for a new event.",
+        )
+
+
+def _edge(tree: StoredTree, leaves: list[bytes], size: int) -> tuple[bytes, ...]:
+    known = tree.leaf_hashes(tree.size - tree.size % TILE_WIDTH, tree.size % TILE_WIDTH)
+    return (*known, *leaves)[len(known) + len(leaves) - size % TILE_WIDTH :]
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable(
+        "storage.unavailable",
+        f"The database cannot take the entry now ({type(error).__name__}).",
+        remedy="Send the same statement again; its id makes the retry safe.",
+    )
