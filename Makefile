@@ -54,8 +54,8 @@ check: $(INSTALLED) ## Check format, lint, types, layers and generated pages
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m ledger.events.catalogue | diff -u docs/events.md - \
-	|| { echo "docs/events.md does not agree with the vocabulary: run make docs." >&2; exit 1; }
+	@$(BIN)/python -m ledger.events.catalogue --check \
+	|| { echo "These files do not agree with the vocabulary: run make docs." >&2; exit 1; }
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code and mend what the linter can mend safely
@@ -63,10 +63,8 @@ format: $(INSTALLED) ## Format the code and mend what the linter can mend safely
 	@$(BIN)/ruff format .
 
 .PHONY: docs
-docs: $(INSTALLED) ## Write docs/events.md from the vocabulary
-	@mkdir -p var
-	@$(BIN)/python -m ledger.events.catalogue > var/events.md
-	@mv var/events.md docs/events.md
+docs: $(INSTALLED) ## Write docs/events.md and ledger/events/vocabulary.json from the event types
+	@$(BIN)/python -m ledger.events.catalogue
 
 .PHONY: lock
 lock: $(INSTALLED) ## Resolve requirements.lock again from pyproject.toml (UPGRADE=--upgrade for newer versions)

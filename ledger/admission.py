@@ -9,36 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from ledger.aggregates.trial_state import TrialState
-from ledger.allocation.sealed_list import SealedList
 from ledger.errors import LedgerError, RejectedInput, TrustFailure, Unavailable
 from ledger.log.chain import ChainHead, Draft, Link, StreamHead, advance, append
 from ledger.log.entry import entry_hash
 from ledger.record import Record, build_record
 from ledger.results import Result, accepted, make_result, refused
-from ledger.rules.eligibility import stratum_of
+from ledger.rules.case import ACTIVATED
 from ledger.rules.guards import GUARDS
-from ledger.rules.guards.data import target_of
+from ledger.rules.guards.data import FUTURE_TOLERANCE, NAMED_BY, target_of
 from ledger.rules.guards.request import Refusal, Request
+from ledger.rules.strata import stratum_of
 from ledger.signing.authority import Shortfall, Signer, shortfalls, site_of, verify_statement
 from ledger.signing.envelope import Event
-from ledger.signing.ledger_keys import LedgerKeys
 from ledger.signing.rfc3339 import format_recorded_at, parse_recorded_at
-from ledger.signing.sealing import Disclosure
 from ledger.signing.statement import Statement
 from ledger.signing.strict_json import JsonValue
-from ledger.submission import Submission
 from ledger.vocabulary import Kind, StreamFamily
 
-FUTURE_TOLERANCE = timedelta(minutes=5)
-"""How far past ``recorded_at`` an occurrence may claim to lie (clock differences)."""
+if TYPE_CHECKING:
+    from ledger.aggregates.trial_state import TrialState
+    from ledger.allocation.sealed_list import SealedList
+    from ledger.signing.ledger_keys import LedgerKeys
+    from ledger.signing.sealing import Disclosure
+    from ledger.submission import Submission
 
 NEVER_RECORDED = frozenset(("AU-01", "AU-06"))
 """Shortfalls that are about identity rather than duty: nothing of it enters the log."""
 
-_FOUNDING = {"subject.identified.v1", "site.activated.v1"}
+_FOUNDING = frozenset(("subject.identified.v1", ACTIVATED))
 
 
 Parsed = tuple[Statement, Event]
@@ -74,6 +75,7 @@ class Recorded:
     seq: int
     result_seq: int | None = None
     refused: bool = False
+    repeated: bool = False
 
 
 @dataclass(slots=True)
@@ -164,7 +166,7 @@ class Admission:
                 remedy="Give the service the sealed list; the request was not recorded.",
             )
         opening = self.allocation_list.opening(stratum, slot)
-        members = {
+        members: dict[str, JsonValue] = {
             "list_root": self.allocation_list.root,
             "stratum": stratum,
             "slot": slot,
@@ -223,19 +225,15 @@ class Admission:
             return
         if family in ("subject", "treatment") and not self.state.knows_subject(name):
             raise self._aside(submission, _unknown("subject", name))
-        site = site_of(event)
-        if (
-            family == "site"
-            and site is not None
-            and self.state.site(site).last("site.activated.v1") is None
-        ):
+        site = site_of(event) if family in ("site", "lot") else None
+        if site is not None and self.state.site(site).last(ACTIVATED) is None:
             raise self._aside(submission, _unknown("site", site))
-        if submission.row.rule.stream is StreamFamily.TARGET:
-            request = Request(
-                event, {"target": _target(submission)}, (), self.state, event.occurred_at
-            )
+        rule = submission.row.rule
+        if rule.stream is StreamFamily.TARGET and rule.kind is not Kind.COMMAND:
+            target = _target(submission)
+            request = Request(event, {"target": target}, (), self.state, event.occurred_at)
             if target_of(request) is None:
-                raise self._aside(submission, _unknown("record", str(_target(submission))))
+                raise self._aside(submission, _unknown("record", str(target)))
 
     @staticmethod
     def _aside(submission: Submission, error: LedgerError) -> LedgerError:
@@ -261,15 +259,12 @@ def check_stream(submission: Submission) -> None:
         )
     for member in ("subject_id", "site", "lot"):
         stated = event.data.get(member)
-        if stated is not None and family in _NAMED_BY.get(member, ()) and stated != name:
+        if stated is not None and family in NAMED_BY.get(member, ()) and stated != name:
             raise RejectedInput(
                 "event.wrong-stream",
                 f"The stream is {event.subject}, but {member} says {stated}.",
                 where=f"/data/{member}",
             )
-
-
-_NAMED_BY = {"subject_id": ("subject", "treatment"), "site": ("site",), "lot": ("lot",)}
 
 
 def _draft(submission: Submission) -> Draft:

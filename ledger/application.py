@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError, Application
-from eventsourcing.persistence import InfrastructureFactory, Mapper
 from eventsourcing.utils import Environment, EnvType
 
 from ledger.aggregates.chronicle import Chronicle, RecordMapper, project_chronicle
 from ledger.errors import RejectedInput
 from ledger.record import Record, read_record
-from ledger.storage.commit import Commit
 from ledger.storage.sqlite import SQLiteLedgerFactory, SQLiteLedgerRecorder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eventsourcing.persistence import InfrastructureFactory, Mapper
+
+    from ledger.storage.commit import Commit
 
 _PAGE = 1_000
 _SCHEME = "sqlite:///"
@@ -45,13 +49,16 @@ class LedgerApplication(Application[str]):
         """Only our own settings: the process environment must not choose classes."""
         return Environment(name, dict(env or {}))
 
-    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:  # noqa: ARG002
+    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:  # noqa: ARG002 - ours is fixed
         """The factory of our recorder."""
         return SQLiteLedgerFactory(str(self._database))
 
     def construct_mapper(self) -> Mapper[str]:
         """The mapper between records and stored entries."""
-        return RecordMapper(lambda start, stop: self.store.openings(start, stop))
+        return RecordMapper(self._openings)
+
+    def _openings(self, start: int, stop: int) -> dict[int, list[str]]:
+        return self.store.openings(start, stop)  # the recorder is made after the mapper
 
     def stream(self, name: str) -> Sequence[Record]:
         """The records of a stream, cached and fast-forwarded by the repository."""

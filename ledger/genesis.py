@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from ledger.application import LedgerApplication
 from ledger.errors import RejectedInput, TrustFailure
 from ledger.events.registry import EVENT_TYPES
 from ledger.log.chain import ChainHead, Draft, StreamHead, advance, append
@@ -14,14 +13,19 @@ from ledger.log.entry import entry_hash
 from ledger.log.tree import Frontier, leaf_hash
 from ledger.record import Record, build_record, read_record
 from ledger.results import own_statement
-from ledger.signing.ledger_keys import LedgerKeys
 from ledger.signing.rfc3339 import format_recorded_at
-from ledger.signing.jwk import SigningKey
 from ledger.signing.statement import Meaning, Signer
-from ledger.signing.strict_json import JsonObject
 from ledger.storage.commit import Commit
-from ledger.storage.head_file import HeadFile
 from ledger.trials import TrialDefinition, parse_trial
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ledger.application import LedgerApplication
+    from ledger.signing.jwk import SigningKey
+    from ledger.signing.ledger_keys import LedgerKeys
+    from ledger.signing.strict_json import JsonObject
+    from ledger.storage.head_file import HeadFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,18 @@ through this one place, so that a correction or a refusal has the same effect ev
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from ledger.record import Record
 from ledger.signing.rfc3339 import parse_rfc3339
 from ledger.signing.strict_json import JsonObject, JsonValue, canonical
 from ledger.vocabulary import Kind, vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from ledger.record import Record
 
 ACCEPTED = "command.accepted.v1"
 REFUSED = "command.refused.v1"
@@ -169,7 +173,7 @@ def corrected(fact: Fact, changes: Iterable[JsonValue]) -> tuple[JsonObject, str
     for change in changes:
         if isinstance(change, dict):
             put(document, str(change.get("pointer")), change.get("new"))
-    data, time = document["data"], document["time"]
+    data, time = document["data"], document.get("time")
     return (data if isinstance(data, dict) else {}), str(time)
 
 
@@ -178,7 +182,12 @@ def current(fact: Fact, pointer: str) -> JsonValue:
 
     What is absent reads as null.
     """
-    place: JsonValue = {"data": fact.data, "time": fact.time}
+    return value_at({"data": fact.data, "time": fact.time}, pointer)
+
+
+def value_at(document: JsonObject, pointer: str) -> JsonValue:
+    """The value at a JSON pointer into a document; what is absent reads as null."""
+    place: JsonValue = document
     for token in tokens(pointer):
         if isinstance(place, dict):
             place = place.get(token)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ledger.errors import IntegrityFailure, LedgerError
 from ledger.log.entry import Entry, entry_hash, parse_entry
@@ -12,7 +11,12 @@ from ledger.signing.envelope import Event, parse_event
 from ledger.signing.rfc3339 import parse_recorded_at
 from ledger.signing.sealing import open_sealed, parse_disclosure
 from ledger.signing.statement import Statement, parse_statement
-from ledger.signing.strict_json import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from ledger.signing.strict_json import JsonObject, JsonValue
 
 
 @dataclass(frozen=True, slots=True)

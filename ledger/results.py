@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ledger.log.chain import Draft
-from ledger.record import Record
-from ledger.rules.guards.request import Refusal
 from ledger.signing import base64url
 from ledger.signing.envelope import Event, event_bytes
 from ledger.signing.event_id import event_id
-from ledger.signing.ledger_keys import LedgerKeys
 from ledger.signing.register import LEDGER
 from ledger.signing.rfc3339 import format_recorded_at
 from ledger.signing.sealing import Disclosure, seal
 from ledger.signing.statement import Signer, Statement, sign_statement
-from ledger.signing.strict_json import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from ledger.record import Record
+    from ledger.rules.guards.request import Refusal
+    from ledger.signing.ledger_keys import LedgerKeys
+    from ledger.signing.strict_json import JsonObject, JsonValue
 
 _SALT_BYTES = 16
+# A refusal must always fit an entry, however much a request names that is wrong.
+_MESSAGE_CHARACTERS = 500
+_REFUSAL_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,14 @@ def accepted(keys: LedgerKeys, request: Record, rules: Sequence[str]) -> Result:
 
 def refused(keys: LedgerKeys, request: Record, refusals: Sequence[Refusal]) -> Result:
     """``command.refused.v1``: the rule ids and what each found missing."""
-    rules: list[JsonValue] = [{"id": r.rule, "message": r.message} for r in refusals]
+    rules: list[JsonValue] = []
+    room = _REFUSAL_BYTES
+    for refusal in refusals:
+        message = refusal.message[:_MESSAGE_CHARACTERS]
+        room -= len(message.encode())
+        if rules and room < 0:
+            break
+        rules.append({"id": refusal.rule, "message": message})
     return make_result(keys, request, "command.refused.v1", {"rules": rules})
 
 

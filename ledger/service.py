@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.allocation.sealed_list import SealedList
 from ledger.application import LedgerApplication
@@ -15,19 +12,26 @@ from ledger.errors import IntegrityFailure, LedgerError, TrustFailure, Unavailab
 from ledger.genesis import Genesis, read_genesis
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
 from ledger.log.entry import entry_hash, parse_entry
-from ledger.log.proof import Receipt
 from ledger.log.tiles import node_fetcher
 from ledger.log.tree import frontier_at
-from ledger.record import Record
-from ledger.signing.jwk import PublicJwk
 from ledger.signing.ledger_keys import LedgerKeys
 from ledger.signing.rfc3339 import format_recorded_at
-from ledger.signing.sealing import Disclosure
 from ledger.storage.head_file import HeadFile, require_contained
 from ledger.storage.quarantine import Quarantine
 from ledger.storage.tree_reader import StoredTree
 from ledger.submission import Submission, receive
 from ledger.writer import Receipted, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+    from datetime import datetime
+    from pathlib import Path
+
+    from ledger.log.proof import Receipt
+    from ledger.record import Record
+    from ledger.signing.jwk import PublicJwk
+    from ledger.signing.sealing import Disclosure
 
 ANSWER_SECONDS = 60
 """How long a sender's thread waits for the writer before it is told to try again."""

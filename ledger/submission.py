@@ -1,4 +1,4 @@
-"""What a sender offers, checked as far as bytes alone allow: strict JSON, signature, envelope, schema.
+"""What a sender offers, checked for strict JSON, signature, envelope and schema.
 
 This part needs no lock and runs on every core; the writer does the rest against the head.
 """
@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ledger.errors import RejectedInput
-from ledger.events.event_type import EventType
 from ledger.events.registry import EVENT_TYPES
 from ledger.signing.authority import self_certified
 from ledger.signing.envelope import Event, parse_event
 from ledger.signing.jwk import PublicJwk
 from ledger.signing.sealing import Disclosure, open_sealed
 from ledger.signing.statement import Statement, parse_statement, verify_signature
-from ledger.signing.strict_json import JsonObject
+
+if TYPE_CHECKING:
+    from ledger.events.event_type import EventType
+    from ledger.signing.strict_json import JsonObject
 
 KeyLookup = Callable[[str], PublicJwk | None]
 

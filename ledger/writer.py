@@ -10,34 +10,40 @@ from __future__ import annotations
 
 import logging
 import queue
+import sqlite3
 import threading
+import time
 from concurrent.futures import Future
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import PersistenceError
 
 from ledger.admission import Admission, Extension, Quarantined, Recorded
 from ledger.aggregates.trial_state import TrialState
-from ledger.allocation.sealed_list import SealedList
-from ledger.application import LedgerApplication
-from ledger.errors import LedgerError, RejectedInput, TrustFailure, Unavailable
+from ledger.errors import LedgerError, RejectedInput, Unavailable
 from ledger.history import REFUSED, kind_of
 from ledger.log.chain import ChainHead, StreamHead
 from ledger.log.checkpoint import Checkpoint, sign_checkpoint
 from ledger.log.tiles import TILE_WIDTH, completed_tiles, node_fetcher
 from ledger.log.tree import Frontier, frontier_at, leaf_hash
-from ledger.record import Record
-from ledger.signing.ledger_keys import LedgerKeys
 from ledger.signing.rfc3339 import format_recorded_at
-from ledger.signing.statement import Meaning
 from ledger.storage.commit import Commit, HeadMoved, Opening
-from ledger.storage.head_file import HeadFile
-from ledger.storage.quarantine import Quarantine
+from ledger.storage.head_file import HeadFile, require_contained
 from ledger.storage.tree_reader import StoredTree
-from ledger.submission import Submission
-from ledger.trials.definition import TrialDefinition
 from ledger.vocabulary import Kind
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ledger.allocation.sealed_list import SealedList
+    from ledger.application import LedgerApplication
+    from ledger.record import Record
+    from ledger.signing.ledger_keys import LedgerKeys
+    from ledger.signing.statement import Meaning
+    from ledger.storage.quarantine import Quarantine
+    from ledger.submission import Submission
+    from ledger.trials.definition import TrialDefinition
 
 GROUP_LIMIT = 500
 """Most submissions that one transaction takes."""
@@ -45,7 +51,10 @@ GROUP_LIMIT = 500
 QUEUE_LIMIT = 4_000
 """Most submissions that wait; more are turned away with Unavailable (back-pressure)."""
 
-_ATTEMPTS = 5
+CONTENTION_SECONDS = 20
+"""How long a group is decided again because other processes extend the log first."""
+
+_PAUSE_SECONDS = 0.002
 _log = logging.getLogger("ledger.writer")
 
 
@@ -88,9 +97,11 @@ class Writer:
         self._quarantine = quarantine
         self._allocation_list = allocation_list
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(QUEUE_LIMIT)
-        self._stopped = threading.Event()
+        self._gate = threading.Lock()
+        self._stopped = False
+        self._fresh = False
         self._head = ChainHead()
-        self._note = ""
+        self._note = self._kept_note = ""
         self._frontier = Frontier()
         self._tree = StoredTree(0, application.store)
         self._stream_heads: dict[str, StreamHead] = {}
@@ -116,32 +127,33 @@ class Writer:
     def submit(self, submission: Submission, now: datetime) -> Future[Receipted]:
         """Queue a submission; the future gives its outcome or raises LedgerError."""
         future: Future[Receipted] = Future()
-        if self._stopped.is_set():
-            raise Unavailable("writer.stopped", "The ledger is shutting down.")
-        try:
-            self._queue.put_nowait(_Waiting(submission, now, future))
-        except queue.Full:
-            raise Unavailable(
-                "writer.busy",
-                f"{QUEUE_LIMIT} submissions are waiting already.",
-                remedy="Send it again after the time in Retry-After; ids make retries safe.",
-            ) from None
+        with self._gate:  # so that nothing is queued behind the end mark
+            if self._stopped:
+                raise Unavailable("writer.stopped", "The ledger is shutting down.")
+            try:
+                self._queue.put_nowait(_Waiting(submission, now, future))
+            except queue.Full:
+                raise Unavailable(
+                    "writer.busy",
+                    f"{QUEUE_LIMIT} submissions are waiting already.",
+                    remedy="Send it again after the time in Retry-After; ids make retries safe.",
+                ) from None
         return future
 
     def close(self) -> None:
         """Finish what waits and stop."""
-        if not self._stopped.is_set():
-            self._stopped.set()
-            self._queue.put(None)
-            self._thread.join()
+        with self._gate:
+            if not self._stopped:
+                self._stopped = True
+                self._queue.put(None)
+        self._thread.join()
 
     def _run(self) -> None:
         while True:
             group = self._next_group()
-            if group:
-                self._serve(group)
-            elif self._stopped.is_set() and self._queue.empty():
+            if not group:
                 return
+            self._serve(group)
 
     def _next_group(self) -> list[_Waiting]:
         first = self._queue.get()
@@ -163,9 +175,18 @@ class Writer:
         except LedgerError as error:
             self._fail(group, error)
             return
-        except Exception as error:  # noqa: BLE001 - the thread must outlive any fault
-            _log.exception("The writer could not record a group")
+        except (PersistenceError, OSError) as error:
+            _log.exception("The database or the head file cannot be written")
             self._fail(group, _unavailable(error))
+            return
+        except Exception as error:
+            _log.exception("The writer could not record a group")
+            self._fresh = False
+            if len(group) > 1:  # the fault of one must not be the others'
+                for waiting in group:
+                    self._serve([waiting])
+            else:
+                self._fail(group, _unavailable(error))
             return
         for waiting, outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, Receipted):
@@ -174,25 +195,25 @@ class Writer:
                 waiting.future.set_exception(outcome)
 
     def _fail(self, group: list[_Waiting], error: LedgerError) -> None:
+        self._fresh = False
         for waiting in group:
             waiting.future.set_exception(error)
-        try:
-            self._load()
-        except (LedgerError, PersistenceError):
-            _log.exception("The state could not be read again; the next group will try")
 
     def _record(self, group: list[_Waiting]) -> list[Receipted | LedgerError]:
-        for _ in range(_ATTEMPTS):
+        deadline = time.monotonic() + CONTENTION_SECONDS
+        while time.monotonic() < deadline:
             self._catch_up()
             before, decided, extension = self._decide(group)
-            if not extension.links:
-                return self._answers(decided)
-            try:
-                self._commit(before, extension)
-            except HeadMoved:
-                self._load()
-                continue
-            self._head_file.write(self._note)
+            if extension.links:
+                try:
+                    self._commit(before, extension)
+                except HeadMoved:
+                    self._fresh = False
+                    time.sleep(_PAUSE_SECONDS)
+                    continue
+            if self._note != self._kept_note:
+                self._head_file.write(self._note)
+                self._kept_note = self._note
             return self._answers(decided)
         raise Unavailable("writer.contended", "Other writers were faster each time.")
 
@@ -214,7 +235,7 @@ class Writer:
                     _require_same(
                         known[0].statement.payload, known[0].statement.signers, submission
                     )
-                    decided.append(known[1])
+                    decided.append(replace(known[1], repeated=True))
                     continue
                 earlier = self._same_again(submission)
                 if earlier is not None:
@@ -239,12 +260,15 @@ class Writer:
         return receipted(self._application, self._tree, outcome_of(self._application, record))
 
     def _keep_aside(self, submission: Submission, now: datetime, error: Quarantined) -> LedgerError:
-        number = self._quarantine.keep(
-            submission.statement.text,
-            received_at=format_recorded_at(now),
-            code=error.code,
-            reason=error.message,
-        )
+        try:
+            number = self._quarantine.keep(
+                submission.statement.text,
+                received_at=format_recorded_at(now),
+                code=error.code,
+                reason=error.message,
+            )
+        except sqlite3.Error as fault:
+            return _unavailable(fault)
         kept = (
             f"It is kept in quarantine under number {number}."
             if number is not None
@@ -298,7 +322,9 @@ class Writer:
     ) -> list[Receipted | LedgerError]:
         tree, size, note = self._tree, self._head.size, self._note
         return [
-            Receipted(outcome, tree, size, note) if isinstance(outcome, Recorded) else outcome
+            Receipted(outcome, tree, size, note, repeated=outcome.repeated)
+            if isinstance(outcome, Recorded)
+            else outcome
             for outcome in decided
         ]
 
@@ -307,22 +333,17 @@ class Writer:
 
     def _catch_up(self) -> None:
         """Follow what other processes recorded since our last commit."""
-        store = self._application.store
-        head = store.head()
-        if head == self._head:
-            return
-        if head.size <= self._head.size:
-            raise TrustFailure(
-                "head.rolled-back",
-                f"This process signed size {self._head.size}, the database now ends at {head.size}.",
-                remedy="Stop, and see docs/operations.md.",
-            )
-        self._load()
+        if not self._fresh or self._application.store.head() != self._head:
+            self._load()
 
     def _load(self) -> None:
+        """Read everything anew; the database must extend what this process last saw."""
         store = self._application.store
         head = store.head()
         tree = StoredTree(head.size, store)
+        seen = Checkpoint(self._keys.origin, self._head.size, self._frontier.root())
+        held = frontier_at(seen.size, node_fetcher(tree)).root() if seen.size <= head.size else None
+        require_contained(seen, size=head.size, root_at_kept=held)
         edge = store.leaf_hashes(head.size - head.size % TILE_WIDTH, head.size % TILE_WIDTH)
         self._tree = StoredTree(head.size, store, tuple(edge))
         self._frontier = frontier_at(head.size, node_fetcher(tree)) if head.size else Frontier()
@@ -330,7 +351,11 @@ class Writer:
         self._stream_heads = {}
         last = store.last_checkpoint()
         self._note = last[1] if last else ""
-        self._state = TrialState(self._definition, self._application)
+        state = TrialState(self._definition, self._application)
+        # Web threads look keys up in it; built by one of them it could miss a later entry.
+        _ = state.register
+        self._state = state
+        self._fresh = True
 
 
 def outcome_of(application: LedgerApplication, record: Record) -> Recorded:

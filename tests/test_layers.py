@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 KERNEL = (
+    "ledger.allocation",
     "ledger.errors",
     "ledger.history",
     "ledger.log",

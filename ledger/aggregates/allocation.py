@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ledger.history import Fact, History
-from ledger.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ledger.record import Record
 
 SEALED = "randomization-list.sealed.v1"
 RANDOMIZED = "subject.randomized.v1"
@@ -36,7 +40,7 @@ class Allocation(History):
         if fact.type in (RANDOMIZED, ENVELOPE):
             self._assign(fact)
 
-    def changed(self, fact: Fact) -> None:
+    def changed(self, fact: Fact) -> None:  # noqa: ARG002 - everything is indexed again
         """Re-index: an assignment was corrected or voided."""
         self.assignments = []
         for known in self.in_effect():

@@ -6,13 +6,15 @@ The library reconstructs, caches and fast-forwards it; what the records mean is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
 from ledger.errors import IntegrityFailure
 from ledger.record import Record, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 
 class Chronicle:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ledger.aggregates.allocation import ENVELOPE, RANDOMIZED, SEALED, Allocation
 from ledger.history import History
-from ledger.record import Record
 from ledger.rules.case import Case
 from ledger.signing.register import Register
-from ledger.trials.definition import TrialDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ledger.record import Record
+    from ledger.trials.definition import TrialDefinition
 
 PRODUCT_USES = ("bag.released.v1", "infusion.administered.v1")
 IDENTIFIED = "subject.identified.v1"

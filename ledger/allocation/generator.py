@@ -35,7 +35,7 @@ class ListDesign:
     """All that a list depends on besides the seed, checked.
 
     ``ratio`` holds (arm, share) in ascending order of the arm ids' bytes; ``block_sizes`` stands
-    in the protocol's order, a size listed twice is drawn twice as often; ``strata`` names the
+    in the statistician's order, a size listed twice is drawn twice as often; ``strata`` names the
     strata in list order; each stratum is drawn for ``planned_number`` subjects.
 
     Raises:
@@ -50,8 +50,12 @@ class ListDesign:
     algorithm: str = PERMUTED_BLOCKS
 
     @classmethod
-    def of(cls, scheme: AllocationScheme, planned_number: int) -> ListDesign:
+    def of(
+        cls, scheme: AllocationScheme, planned_number: int, *, block_sizes: tuple[int, ...]
+    ) -> ListDesign:
         """The design that a protocol's scheme and planned number of subjects ask for.
+
+        ``block_sizes`` is the statistician's choice, which the public protocol does not tell.
 
         Raises:
             RejectedInput: as the class, and ``allocation.scheme-unknown``.
@@ -64,7 +68,7 @@ class ListDesign:
         return cls(
             planned_number=planned_number,
             ratio=tuple(sorted(scheme.ratio.items())),
-            block_sizes=tuple(scheme.block_sizes),
+            block_sizes=tuple(block_sizes),
             strata=_strata_of(scheme),
             algorithm=algorithm,
         )
@@ -143,7 +147,7 @@ class DrawStream:
 
 
 def generate(
-    scheme: AllocationScheme, planned_number: int, seed: bytes
+    scheme: AllocationScheme, planned_number: int, seed: bytes, *, block_sizes: tuple[int, ...]
 ) -> dict[str, tuple[str, ...]]:
     """Draw the list of every stratum: the arm ids in order of allocation, by stratum.
 
@@ -153,7 +157,7 @@ def generate(
     Raises:
         RejectedInput: as `ListDesign.of`, and ``allocation.seed-length``.
     """
-    design = ListDesign.of(scheme, planned_number)
+    design = ListDesign.of(scheme, planned_number, block_sizes=block_sizes)
     return {
         stratum: tuple(itertools.chain.from_iterable(blocks))
         for stratum, blocks in draw_blocks(design, seed).items()

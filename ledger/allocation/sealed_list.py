@@ -73,13 +73,22 @@ class SealedList:
         object.__setattr__(self, "_levels", _levels_over(slots))
 
     @classmethod
-    def draw(cls, scheme: AllocationScheme, planned_number: int, *, seed: bytes) -> SealedList:
+    def draw(
+        cls,
+        scheme: AllocationScheme,
+        planned_number: int,
+        *,
+        block_sizes: tuple[int, ...],
+        seed: bytes,
+    ) -> SealedList:
         """Draw the list that a protocol's scheme asks for; the seed must be fresh and secret.
+
+        ``block_sizes`` is the statistician's choice and as secret as the list it goes into.
 
         Raises:
             RejectedInput: as `ListDesign.of`, and ``allocation.seed-length``.
         """
-        return cls(ListDesign.of(scheme, planned_number), seed)
+        return cls(ListDesign.of(scheme, planned_number, block_sizes=block_sizes), seed)
 
     @property
     def size(self) -> int:

@@ -24,11 +24,15 @@ UNSTRATIFIED: Final = "all"
 LARGEST_LIST: Final = 100_000
 """Most slots a list may have, all strata together."""
 
-_LONGEST_STRATUM: Final = 1_024
 _CODE: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _WHOLE_CODE: Final = re.compile(_CODE)
-_STRATUM: Final = re.compile(rf"all|{_CODE}={_CODE}(?:,{_CODE}={_CODE})*")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
+
+STRATUM: Final = re.compile(rf"all|{_CODE}={_CODE}(?:,{_CODE}={_CODE})*")
+"""Grammar of a stratum's name, apart from its length; see `stratum_name`."""
+
+LONGEST_STRATUM: Final = 1_024
+"""Most characters a stratum's name may have."""
 
 
 def is_arm(text: object) -> TypeGuard[str]:
@@ -38,9 +42,9 @@ def is_arm(text: object) -> TypeGuard[str]:
 
 def is_stratum(text: object) -> TypeGuard[str]:
     """Tell whether a text names a stratum: ``all``, or ``factor=level`` joined by commas."""
-    if not isinstance(text, str) or len(text) > _LONGEST_STRATUM:
+    if not isinstance(text, str) or len(text) > LONGEST_STRATUM:
         return False
-    return _STRATUM.fullmatch(text) is not None
+    return STRATUM.fullmatch(text) is not None
 
 
 def is_hash(text: object) -> TypeGuard[str]:

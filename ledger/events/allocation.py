@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 
+from ledger.allocation.slot import PERMUTED_BLOCKS
 from ledger.events import fields
 from ledger.events.declare import command, fact, result
 from ledger.events.payload import Payload, Request, Shape
@@ -18,7 +19,7 @@ PARTY = "A role such as treating-physician, participant or sponsor."
 class Stratum(Shape):
     """How many slots one stratum has."""
 
-    stratum = fields.code("The stratum.", example="all")
+    stratum = fields.stratum("The stratum.")
     slots = fields.whole("Its number of slots.", least=1, most=100_000, example=92)
 
 
@@ -26,7 +27,7 @@ class RandomizationListSealed(Payload):
     """The statistician commits to the whole list before the first subject."""
 
     list_root = fields.sha256("Merkle root over the salted slots.")
-    algorithm = fields.code("How the list was drawn.", example="permuted-blocks")
+    algorithm = fields.code("How the list was drawn.", example=PERMUTED_BLOCKS)
     strata = fields.several(
         fields.part(Stratum, "A stratum."), "The slots of each stratum.", least=1
     )
@@ -56,7 +57,7 @@ class SubjectRandomized(Payload):
     request = fields.part(Request, "The request it answers.")
     list_root = fields.sha256("Merkle root of the sealed list.")
     slot = fields.whole("The slot, counted from 1 within its stratum.", least=1, most=100_000)
-    stratum = fields.code("The stratum of the slot.", example="all")
+    stratum = fields.stratum("The stratum of the slot.")
     path = fields.several(fields.sha256("A node."), "Inclusion path of the slot.", most=32)
     arm = fields.code("The arm.", sealed=Purpose.ALLOCATION, example="single")
     slot_salt = fields.salt("Salt of the slot.", sealed=Purpose.ALLOCATION)
@@ -67,7 +68,7 @@ class RandomizationRecorded(Payload):
 
     envelope_id = fields.code("The envelope.", example="ENV-017")
     slot = fields.whole("The slot in the envelope.", least=1, most=100_000, required=False)
-    stratum = fields.code("The stratum of the envelope.", required=False, example="all")
+    stratum = fields.stratum("The stratum of the envelope.", required=False)
     arm = fields.code("The arm.", sealed=Purpose.ALLOCATION, example="single")
     opened_at = fields.instant("When the envelope was opened.")
     opened_by = fields.person_id("Who opened it.", required=False)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, ValidationError
 
 from ledger.errors import RejectedInput
-from ledger.signing.strict_json import JsonObject
 from ledger.vocabulary import Kind, Purpose, SigningRule, StreamFamily, TypeRule
+
+if TYPE_CHECKING:
+    from ledger.signing.strict_json import JsonObject
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, Unpack
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from ledger.allocation.slot import LONGEST_STRATUM, STRATUM
 from ledger.errors import RejectedInput
 from ledger.events.strict_fields import (
     SAFE_INTEGER,
@@ -270,6 +271,18 @@ def subject_id(description: str, **options: Unpack[Options]) -> fields.String:
         pattern=f"{SITE}-[0-9]{{4}}",
         error="A subject id is the site code, a hyphen and four digits, such as SY01-0007.",
         example="SY01-0007",
+    )
+
+
+def stratum(description: str, **options: Unpack[Options]) -> fields.String:
+    """A stratum of the allocation list: ``all``, or ``factor=level`` joined by commas."""
+    return matching(
+        description,
+        options,
+        form="stratum",
+        pattern=f"(?!.{{{LONGEST_STRATUM + 1}}})(?:{STRATUM.pattern})",
+        error="A stratum is all, or factor=level joined by commas, at most 1024 characters.",
+        example="baseline-child-pugh-class=B",
     )
 
 

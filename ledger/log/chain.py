@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ledger.errors import IntegrityFailure, RejectedInput
 from ledger.log.entry import MAX_ENTRY_BYTES, ZERO_HASH, Entry, entry_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ledger.history import History
-from ledger.signing.register import Register
-from ledger.trials.definition import TrialDefinition
-from ledger.trials.protocol import Protocol
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date, datetime
+
+    from ledger.history import History
+    from ledger.signing.register import Register
+    from ledger.trials.definition import TrialDefinition
+    from ledger.trials.protocol import Protocol
 
 ACTIVATED = "site.activated.v1"
 

@@ -7,16 +7,19 @@ when that instant lies ahead, and whoever reads as of an instant drops what come
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from ledger.aggregates.allocation import Allocation
-from ledger.history import History
-from ledger.rules.case import Case
-from ledger.signing.register import Register
-from ledger.trials.definition import TrialDefinition
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from ledger.aggregates.allocation import Allocation
+    from ledger.history import History
+    from ledger.rules.case import Case
+    from ledger.signing.register import Register
+    from ledger.trials.definition import TrialDefinition
 
 
 class Severity(StrEnum):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ledger.aggregates.allocation import ENVELOPE, RANDOMIZED
-from ledger.rules.members import instant, text, texts, whole
+from ledger.rules.members import instant, instant_or_time, text, texts, whole
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,6 +22,12 @@ COMPLETED = "treatment.completed.v1"
 DISCONTINUED = "treatment.discontinued.v1"
 DEATH = "death.recorded.v1"
 TRANSPLANT = "transplant.recorded.v1"
+LOST = "subject.lost-to-follow-up.v1"
+STUDY_DISCONTINUED = "study.discontinued.v1"
+WITHDRAWN = "consent.withdrawn.v1"
+INTERVENTION = "intervention"
+
+ENDS_TREATMENT = (DEATH, TRANSPLANT, DISCONTINUED, STUDY_DISCONTINUED, LOST)
 
 
 class ArmUnknown(StrEnum):
@@ -80,3 +86,25 @@ def _infusion(fact: Fact) -> Infusion:
         lot=text(fact.data, "lot") or "",
         bags=texts(fact.data, "bag_ids"),
     )
+
+
+def treatment_end(records: History, *, not_given_after: Infusion | None = None) -> datetime | None:
+    """When a record first ended the subject's treatment, or said why it was not given.
+
+    Death, transplant, discontinuation of treatment or study, loss to follow-up and withdrawal of
+    consent to the intervention end it. With ``not_given_after`` an infusion recorded as not given
+    after that one counts as well; a subject who died on a day known only in part is taken to
+    have died when the record says so.
+    """
+    ends = [fact.occurred_at for fact in records.of(*ENDS_TREATMENT)]
+    for fact in records.of(WITHDRAWN):
+        scopes = texts(fact.data, "scopes")
+        if not scopes or INTERVENTION in scopes:
+            ends.append(instant_or_time(fact, "effective_at"))
+    if not_given_after is not None:
+        ends += [
+            fact.occurred_at
+            for fact in records.of(NOT_GIVEN)
+            if (whole(fact.data, "infusion_number") or 0) > not_given_after.number
+        ]
+    return min(ends, default=None)

@@ -8,15 +8,19 @@ judgement without it is refused; a fact is recorded and the deviation derived (D
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ledger.errors import TrustFailure
-from ledger.signing.envelope import Event
 from ledger.signing.jwk import PublicJwk, parse_jwk
-from ledger.signing.register import Key, Register
 from ledger.signing.statement import Signature, Statement, verify_signature
 from ledger.vocabulary import Role, TypeRule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ledger.signing.envelope import Event
+    from ledger.signing.register import Key, Register
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ def verify_statement(
     if missing:
         raise TrustFailure(
             "authority.no-proof-of-possession",
-            f"The key {sorted(missing)[0]} named in the event did not sign it.",
+            f"The key {min(missing)} named in the event did not sign it.",
             remedy="Sign with the new key too (general JSON serialization).",
         )
     if event.type != "trial.opened.v1":

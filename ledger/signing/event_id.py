@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def event_id(instant: datetime, material: bytes) -> str:
@@ -13,7 +15,7 @@ def event_id(instant: datetime, material: bytes) -> str:
     The same instant and material give the same id, so a decision repeated after an unknown
     outcome names the same event.
     """
-    milliseconds = int(instant.timestamp() * 1000)
+    milliseconds = (instant - _EPOCH) // timedelta(milliseconds=1)
     bits = int.from_bytes(hashlib.sha256(material).digest()[:10], "big")
     value = (milliseconds & (1 << 48) - 1) << 80 | bits
     value = value & ~(0xF << 76) | 0x7 << 76

@@ -12,12 +12,15 @@ import json
 import os
 import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.errors import TrustFailure
 from ledger.log.note import NoteSigner, VerifierKey
 from ledger.signing import strict_json
 from ledger.signing.jwk import SigningKey
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SEED_BYTES = 32
 

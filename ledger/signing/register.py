@@ -6,16 +6,20 @@ at that position; nothing outside the log can add a key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
 
 from ledger.history import Fact, History
-from ledger.record import Record
 from ledger.signing.jwk import PublicJwk, parse_jwk
 from ledger.signing.rfc3339 import parse_rfc3339
-from ledger.signing.strict_json import JsonObject, JsonValue
 from ledger.vocabulary import Role, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from ledger.record import Record
+    from ledger.signing.strict_json import JsonObject, JsonValue
 
 LEDGER = "/ledger"
 """The owner of the ledger's statement key."""
@@ -116,11 +120,11 @@ class Register(History):
 
     def took_effect(self, fact: Fact) -> None:
         """Index a fact of the access stream."""
-        handler = _HANDLERS.get(fact.type)
+        handler = self._HANDLERS.get(fact.type)
         if handler is not None:
             handler(self, fact)
 
-    def changed(self, fact: Fact) -> None:
+    def changed(self, fact: Fact) -> None:  # noqa: ARG002 - everything is indexed again
         """Re-read everything: a grant or delegation was corrected or voided."""
         self.keys, self.grants, self.delegations = {}, {}, {}
         for known in list(self.in_effect()):
@@ -224,16 +228,15 @@ class Register(History):
     def _grant(self, grant: Grant) -> None:
         self.grants.setdefault(grant.holder, []).append(grant)
 
-
-_HANDLERS = {
-    "trial.opened.v1": Register._opened,
-    "key.registered.v1": Register._registered,
-    "key.revoked.v1": Register._revoked,
-    "role.granted.v1": Register._role_granted,
-    "role.revoked.v1": Register._role_revoked,
-    "staff.delegated.v1": Register._delegated,
-    "delegation.ended.v1": Register._delegation_ended,
-}
+    _HANDLERS: ClassVar[Mapping[str, Callable[[Register, Fact], None]]] = {
+        "trial.opened.v1": _opened,
+        "key.registered.v1": _registered,
+        "key.revoked.v1": _revoked,
+        "role.granted.v1": _role_granted,
+        "role.revoked.v1": _role_revoked,
+        "staff.delegated.v1": _delegated,
+        "delegation.ended.v1": _delegation_ended,
+    }
 
 
 def _object(value: JsonValue) -> JsonObject:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import IntegrityError
 
-from ledger.log.chain import ChainHead
-from ledger.log.tiles import FullTile
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ledger.log.chain import ChainHead
+    from ledger.log.tiles import FullTile
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,19 @@ means the database was rolled back or replaced, and the ledger refuses to sign.
 
 from __future__ import annotations
 
+import fcntl
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ledger.errors import TrustFailure
-from ledger.log.checkpoint import Checkpoint, open_checkpoint
-from ledger.log.note import VerifierKey
+from ledger.errors import IntegrityFailure, TrustFailure
+from ledger.log.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.log.note import VerifierKey, split_note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +41,43 @@ class HeadFile:
         return open_checkpoint(note, vkey)
 
     def write(self, note: str) -> None:
-        """Replace the checkpoint; durable when this returns."""
-        staged = self.path.with_name(self.path.name + ".new")
-        with staged.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(self.path)
-        directory = os.open(self.path.parent, os.O_RDONLY)
+        """Replace the checkpoint; durable when this returns.
+
+        Processes take turns, and a larger head that another one wrote meanwhile is left.
+        """
+        with self._locked():
+            if _size_of(note) <= self._size_kept():
+                return
+            staged = self.path.with_name(self.path.name + ".new")
+            with staged.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(note)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(self.path)
+            directory = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+
+    def _size_kept(self) -> int:
         try:
-            os.fsync(directory)
+            return _size_of(self.path.read_bytes())
+        except (FileNotFoundError, IntegrityFailure):
+            return -1
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
         finally:
-            os.close(directory)
+            os.close(lock)
+
+
+def _size_of(note: str | bytes) -> int:
+    return parse_checkpoint(split_note(note)[0]).size
 
 
 def require_contained(kept: Checkpoint, *, size: int, root_at_kept: bytes | None) -> None:
@@ -60,12 +91,12 @@ def require_contained(kept: Checkpoint, *, size: int, root_at_kept: bytes | None
             "head.rolled-back",
             f"The database ends at size {size}; the last signed head has size {kept.size}. "
             "The database was rolled back.",
-            remedy="Restore the newest backup; see docs/operations.md. Nothing is signed until then.",
+            remedy="Restore the newest backup (docs/operations.md); nothing is signed until then.",
         )
     if root_at_kept != kept.root:
         raise TrustFailure(
             "head.forked",
             f"At size {kept.size} the database has root {root_at_kept.hex()}, the last signed "
             f"head has root {kept.root.hex()}. This is another history.",
-            remedy="Restore the right database; see docs/operations.md. Nothing is signed until then.",
+            remedy="Restore the right database (docs/operations.md); nothing is signed until then.",
         )

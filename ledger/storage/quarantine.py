@@ -7,10 +7,13 @@ fact again as ``mode: transcribed``. The table is bounded; when it is full the s
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 MAX_ROWS = 10_000
 """How many statements are kept before new ones are no longer taken in."""

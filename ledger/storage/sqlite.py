@@ -8,9 +8,8 @@ file is set up for full durability (WAL with ``synchronous=FULL``).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from eventsourcing.persistence import (
@@ -32,7 +31,10 @@ from ledger.log.chain import ChainHead, StreamHead
 from ledger.log.entry import parse_entry
 from ledger.log.tree import leaf_hash
 from ledger.storage.commit import Commit, HeadMoved
-from ledger.storage.schema import SQLITE_PRAGMAS, SQLITE_SCHEMA
+from ledger.storage.schema import PAGE_SIZE, SQLITE_PRAGMAS, SQLITE_SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 LOCK_SECONDS = 10
 """How long a writer waits for another process's transaction before it gives up."""
@@ -50,17 +52,22 @@ class LedgerPool(SQLiteConnectionPool):
     """Connections with the page size, cache and durability a ledger needs."""
 
     def _create_connection(self) -> SQLiteConnection:
-        fresh = sqlite3.connect(self.db_name, uri=True, timeout=LOCK_SECONDS)
-        try:
-            for pragma in SQLITE_PRAGMAS:  # page_size counts only before the first table
-                fresh.execute(pragma)
-        finally:
-            fresh.close()
+        self._lay_out()
         connection = super()._create_connection()
         with connection.cursor() as cursor:
             for pragma in SQLITE_PRAGMAS:
                 cursor.execute(pragma)
         return connection
+
+    def _lay_out(self) -> None:
+        # The page size counts only before the file has its first page; switching to WAL writes it.
+        fresh = sqlite3.connect(self.db_name, uri=True, timeout=LOCK_SECONDS)
+        try:
+            if fresh.execute("PRAGMA page_count").fetchone()[0] == 0:
+                fresh.execute(PAGE_SIZE)
+                fresh.execute("PRAGMA journal_mode = WAL")
+        finally:
+            fresh.close()
 
 
 class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
@@ -153,14 +160,8 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
     def positions_of_types(self, types: Sequence[str], *, start: int = 0) -> list[int]:
         """The positions of all entries of some types, in order."""
         marks = ",".join("?" * len(types))
-        return [
-            row[0]
-            for row in self._all(
-                f"SELECT seq FROM stored_events WHERE topic IN ({marks}) AND seq >= ?"  # noqa: S608
-                " ORDER BY seq",
-                (*types, start),
-            )
-        ]
+        sql = f"SELECT seq FROM stored_events WHERE seq >= ? AND topic IN ({marks}) ORDER BY seq"  # noqa: S608
+        return [row[0] for row in self._all(sql, (start, *types))]
 
     def stream_head(self, stream: str) -> StreamHead:
         """Where a stream ends, read from its last entry."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ledger.log.proof import Receipt
 from ledger.log.tiles import TILE_WIDTH, node_fetcher
 from ledger.log.tree import inclusion_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class TileStore(Protocol):
@@ -26,7 +28,7 @@ class TileStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredTree:
-    """A tree of ``size`` leaves in a store; ``edge`` holds the leaf hashes after the last full tile.
+    """A tree of ``size`` leaves in a store; ``edge`` holds leaf hashes after the last full tile.
 
     Reading from the store alone is right too; the edge only spares hashing entries again.
     """

@@ -161,13 +161,6 @@ def _check_allocation(protocol: Protocol) -> None:
     ratio = protocol.allocation.ratio
     if set(ratio) != {arm.id for arm in protocol.arms}:
         _refuse("The ratio must name each arm once.", "/protocol/allocation/ratio")
-    total = sum(ratio.values())
-    for index, size in enumerate(protocol.allocation.block_sizes):
-        if size % total:
-            place = f"/protocol/allocation/block_sizes/{index}"
-            _refuse(f"A block size must be a multiple of {total}, the ratio's sum.", place)
-    if not protocol.allocation.block_sizes:
-        _refuse("At least one block size is needed.", "/protocol/allocation/block_sizes")
     factors = protocol.allocation.strata
     _unique("/protocol/allocation/strata", (row.factor for row in factors))
     for index, row in enumerate(factors):

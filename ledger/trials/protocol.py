@@ -53,11 +53,15 @@ class StratificationFactor:
 
 @dataclass(frozen=True, slots=True)
 class AllocationScheme:
-    """How the sealed list is drawn: ``ratio`` by arm id, block sizes mixed at random."""
+    """How the sealed list is drawn: ``ratio`` by arm id, blocks of mixed size within strata.
+
+    The protocol is public from entry 0 on, so it tells no block sizes: the statistician chooses
+    them, and they stay sealed with the list until the reveal (ICH E9 section 2.3.2).
+    """
 
     scheme: Literal["permuted-blocks"]
     ratio: Mapping[str, Count]
-    block_sizes: tuple[Count, ...]
+    block_sizes: Literal["sealed-with-list"]
     strata: tuple[StratificationFactor, ...]
 
 

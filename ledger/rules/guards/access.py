@@ -1,13 +1,16 @@
-"""Guards of the access stream and of trial set-up: GA-…"""
+"""Guards of the access stream and of trial set-up, GA-01 to GA-10."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
 from ledger.rules.guards.request import Refusal, Request
 from ledger.signing.jwk import parse_jwk
 from ledger.vocabulary import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def key_is_new(request: Request) -> Iterator[Refusal]:

@@ -1,17 +1,51 @@
-"""Guards of corrections and voiding: GD-… (ICH E6(R3) 4.2.4; 21 CFR 11.10(e))."""
+"""Guards of corrections and voiding, GD-01 to GD-03 (ICH E6(R3) 4.2.4; 21 CFR 11.10(e))."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ledger.errors import RejectedInput
 from ledger.events.registry import EVENT_TYPES
-from ledger.history import CHANGE_LISTS, Fact, changes_of, corrected, current, same, tokens
+from ledger.history import (
+    CHANGE_LISTS,
+    Fact,
+    changes_of,
+    corrected,
+    current,
+    same,
+    tokens,
+    value_at,
+)
 from ledger.rules.guards.request import Refusal, Request
 from ledger.signing.rfc3339 import parse_rfc3339
 from ledger.vocabulary import Kind, Purpose
 
-UNCORRECTABLE = ("data.corrected.v1", "data.voided.v1", "record.signed.v1", "key.registered.v1")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+from datetime import timedelta
+
+UNCORRECTABLE = frozenset(
+    (
+        "data.corrected.v1",
+        "data.voided.v1",
+        "record.signed.v1",
+        "key.registered.v1",
+        "key.revoked.v1",
+        "role.granted.v1",
+        "role.revoked.v1",
+        "staff.delegated.v1",
+        "delegation.ended.v1",
+        "randomization-list.sealed.v1",
+    )
+)
+"""What is never changed afterwards: a correction of authority would be authority by the back door,
+so keys, roles and delegations end by commands of their own and are granted anew."""
+
+FUTURE_TOLERANCE = timedelta(minutes=5)
+"""How far past ``recorded_at`` an occurrence may claim to lie (clock differences)."""
+
+NAMED_BY = {"subject_id": ("subject", "treatment"), "site": ("site",), "lot": ("lot",)}
+"""Members that repeat the name of their stream, by the families of streams they repeat it in."""
 
 _LIST_OF_PURPOSE: dict[Purpose | None, str] = {
     Purpose.IDENTITY: "identity_changes",
@@ -57,13 +91,24 @@ def new_is_valid(request: Request) -> Iterator[Refusal]:
         return
     data, time = corrected(fact, changes_of(request.data))
     try:
-        parse_rfc3339(time)
+        occurred_at = parse_rfc3339(time)
         EVENT_TYPES[fact.type].check(data)
     except RejectedInput as error:
         yield Refusal("GD-03", f"The corrected record would not be valid: {error.message}")
         return
     if time == fact.time and same(data, fact.data):
         yield Refusal("GD-03", "The correction changes nothing.")
+    if occurred_at > request.at + FUTURE_TOLERANCE:
+        yield Refusal("GD-03", f"The corrected record would happen at {time}, in the future.")
+    family, _, name = request.event.subject.partition("/")
+    for member, families in NAMED_BY.items():
+        if family in families and data.get(member) not in (None, name):
+            yield Refusal("GD-03", f"The stream fixes {member}; void the record instead.")
+    for change in changes_of(request.data):
+        pointer = str(change["pointer"]) if isinstance(change, dict) else ""
+        new = change.get("new") if isinstance(change, dict) else None
+        if not same(value_at({"data": data, "time": time}, pointer), new):
+            yield Refusal("GD-03", f"{pointer} would not hold the new value stated.")
 
 
 def target_of(request: Request) -> Fact | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ledger.rules.consent import standing
 from ledger.rules.guards.request import Guard, Refusal, Request
-from ledger.rules.members import decimal, instant_or_time, text, texts, whole
+from ledger.rules.members import decimal, text, texts, whole
 from ledger.rules.stock import (
     BAG_RELEASED,
     DESTROYED,
@@ -21,6 +22,7 @@ from ledger.rules.treatment import (
     ADMINISTERED,
     DEATH,
     DISCONTINUED,
+    INTERVENTION,
     TRANSPLANT,
     ArmUnknown,
     arm_of,
@@ -32,11 +34,6 @@ if TYPE_CHECKING:
 
     from ledger.history import Fact
     from ledger.trials.protocol import Arm
-
-OBTAINED = "consent.obtained.v1"
-RENEWED = "consent.renewed.v1"
-WITHDRAWN = "consent.withdrawn.v1"
-SCOPE = "intervention"
 
 
 def randomized(request: Request) -> Iterator[Refusal]:
@@ -86,19 +83,10 @@ def identity_matches(request: Request) -> Iterator[Refusal]:
 
 
 def consent_and_life(request: Request) -> Iterator[Refusal]:
-    """GP-05: consent to the intervention was given and not withdrawn; the subject is alive."""
-    records, word = request.state.subject(request.name), None
-    for fact in records.of(OBTAINED, RENEWED, WITHDRAWN):
-        if instant_or_time(fact, "effective_at") > request.at:
-            continue
-        scopes = texts(fact.data, "scopes")
-        # A withdrawal without scopes is read in the safest way: everything.
-        if SCOPE in scopes or (fact.type == WITHDRAWN and not scopes):
-            word = fact.type
-    if word is None:
-        yield Refusal("GP-05", "No consent to the intervention is recorded.")
-    elif word == WITHDRAWN:
-        yield Refusal("GP-05", "Consent to the intervention was withdrawn.")
+    """GP-05: consent to the intervention is valid and the subject is alive."""
+    found = standing(request.state.case(request.name), INTERVENTION, request.at)
+    if not found.valid:
+        yield Refusal("GP-05", found.reason)
     if request.state.subject(request.name).last(DEATH) is not None:
         yield Refusal("GP-05", "The subject's death is recorded.")
 

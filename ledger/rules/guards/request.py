@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from ledger.aggregates.trial_state import TrialState
-from ledger.signing.authority import Signer
-from ledger.signing.envelope import Event
-from ledger.signing.strict_json import JsonObject
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ledger.aggregates.trial_state import TrialState
+    from ledger.signing.authority import Signer
+    from ledger.signing.envelope import Event
+    from ledger.signing.strict_json import JsonObject
 
 
 @dataclass(frozen=True, slots=True)

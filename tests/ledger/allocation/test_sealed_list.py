@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ledger.allocation.generator import ListDesign
 from ledger.allocation.sealed_list import SealedList
 from ledger.errors import IntegrityFailure, RejectedInput, TrustFailure
+from ledger.events.registry import EVENT_TYPES
 from ledger.trials.protocol import AllocationScheme
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ def test_no_two_slots_share_a_salt() -> None:
 
 def test_the_scheme_of_a_protocol_draws_the_list() -> None:
     """The constructor for callers who hold the protocol."""
-    scheme = AllocationScheme("permuted-blocks", {"single": 1, "double": 1}, (4, 6), ())
-    sealed = SealedList.draw(scheme, 7, seed=SEED)
+    scheme = AllocationScheme("permuted-blocks", {"single": 1, "double": 1}, "sealed-with-list", ())
+    sealed = SealedList.draw(scheme, 7, block_sizes=(4, 6), seed=SEED)
+    assert sealed.design.block_sizes == (4, 6)
     assert sealed.slots_per_stratum == {"all": sealed.size}
     assert sealed.size >= 7
 
@@ -67,6 +69,12 @@ def test_the_commitment_tells_neither_seed_nor_arms_nor_block_sizes() -> None:
     }  # fmt: skip
     text = json.dumps(commitment)
     assert not any(word in text for word in ("single", "double", "[4, 6]", SEED.hex()))
+
+
+def test_the_commitment_of_a_stratified_list_can_be_recorded() -> None:
+    """The vocabulary takes the strata and the algorithm as the list names them."""
+    commitment = SEALED.commitment(generator="/sponsor/persons/stat-01", protocol_version="1.0")
+    EVENT_TYPES["randomization-list.sealed.v1"].check(commitment)
 
 
 def test_the_printed_list_tells_nothing() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
+from ledger.allocation.slot import is_stratum
 from ledger.errors import RejectedInput
 from ledger.events import fields
 from ledger.signing.envelope import STREAM
@@ -22,6 +23,7 @@ GRAMMARS = {
     "event_id": (fields.event_id("."), [fields.EXAMPLE_EVENT]),
     "site": (fields.site_id("."), ["SY01"]),
     "subject": (fields.subject_id("."), ["SY01-0007"]),
+    "stratum": (fields.stratum("."), ["all", "sex=f", "sex=female,child-pugh-class=B"]),
     "lot": (fields.lot_id("."), ["L-2024-03"]),
     "person": (fields.person_id("."), ["/sites/SY01/persons/pi-01", "/sponsor/persons/qa-01"]),
     "holder": (fields.holder_id("."), ["/sites/SY01/systems/edc", "/sponsor/persons/qa-01"]),
@@ -35,6 +37,12 @@ GRAMMARS = {
     "language": (fields.language("."), ["zh", "zh-Hans", "en-GB"]),
     "scan": (fields.scan("."), ["]C1 0107", "B-0001"]),
 }
+NAMES = st.text("ab=,.-", min_size=1, max_size=9)
+STRATA = st.builds(
+    lambda pairs, tail: ",".join([*pairs, tail]),
+    st.lists(st.sampled_from(["sex=f", "factor=level", "a" * 64 + "=" + "b" * 64]), max_size=90),
+    st.sampled_from(["all", "sex=m"]) | NAMES,
+)
 # Years in which no offset leads out of the calendar.
 MOMENTS = st.datetimes().filter(lambda moment: 1 < moment.year < 9999)
 PASSING = [(name, value) for name, (_, values) in GRAMMARS.items() for value in values]
@@ -88,6 +96,12 @@ def test_nothing_may_stand_around_a_value(name: str, value: str) -> None:
         ("pointer", ""),
         ("pointer", "/data/a~2"),
         ("scope", "site/"),
+        ("stratum", "B"),
+        ("stratum", "sex="),
+        ("stratum", "sex=f,"),
+        ("stratum", "sex=f,,age=1"),
+        ("stratum", "sex=f=m"),
+        ("stratum", ",".join(["factor=level"] * 79)),  # 1,026 characters
         ("code", "two words"),
     ],
 )
@@ -115,6 +129,21 @@ def test_a_member_that_is_a_moment_follows_the_envelopes_rule(text: str) -> None
     else:
         allowed = True
     assert passes(fields.instant("."), text) == allowed
+
+
+@given(STRATA)
+def test_a_member_that_is_a_stratum_follows_the_lists_rule(text: str) -> None:
+    """What the allocation list can hold can be recorded, and nothing else; length included."""
+    assert passes(fields.stratum("."), text) == is_stratum(text)
+
+
+@pytest.mark.parametrize(("length", "allowed"), [(1024, True), (1025, False)])
+def test_a_stratum_has_at_most_1024_characters(length: int, *, allowed: bool) -> None:
+    """The longest name the list format has room for."""
+    name = ",".join(["factor=level"] * 78)
+    name += "," + "f" * (length - len(name) - 3) + "=l"
+    assert len(name) == length
+    assert passes(fields.stratum("."), name) == allowed
 
 
 @given(MOMENTS, st.integers(-23 * 60, 23 * 60))

@@ -142,7 +142,10 @@ def test_a_laboratory_result_is_a_number_or_a_word() -> None:
 def test_the_strata_of_a_sealed_list_sum_to_its_slots() -> None:
     """A list that does not add up is not committed to."""
     name = "randomization-list.sealed.v1"
-    strata: list[JsonObject] = [{"stratum": "B", "slots": 60}, {"stratum": "C", "slots": 40}]
+    strata: list[JsonObject] = [
+        {"stratum": "sex=female", "slots": 60},
+        {"stratum": "sex=male", "slots": 40},
+    ]
     assert accepts(name, {**payload(name), "strata": [*strata], "total_slots": 100})
     assert not accepts(name, {**payload(name), "strata": [*strata], "total_slots": 92})
 

@@ -102,9 +102,9 @@ def test_a_value_of_another_type_is_refused_wherever_it_stands(
         ),
         (
             ("protocol", "allocation", "block_sizes"),
-            [4, 5],
-            "inconsistent",
-            "/protocol/allocation/block_sizes/1",
+            [4, 6],
+            "out-of-range",
+            "/protocol/allocation/block_sizes",
         ),
         (
             ("protocol", "allocation", "ratio"),

@@ -1,0 +1,107 @@
+"""The application: a ledger and its projections behind HTTP."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask, Response, g, request
+from flask_smorest import Api
+from marshmallow import Schema
+
+from api import door, problems
+from api.context import KEY, Doors, ReadModels
+from api.metrics import Metrics
+from api.resources import deviations, events, log, service, subjects, trail
+from api.schemas.openapi import Problem
+from api.statements import MAX_MANY_BYTES
+from ledger.events.registry import EVENT_TYPES
+from ledger.service import TrialLedger
+
+OPENAPI_VERSION: Final = "3.1.0"
+PAGE_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": PAGE_POLICY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSettings:
+    """What an operator may set: further host names, and the rate limit (None for none)."""
+
+    hosts: frozenset[str] = frozenset()
+    rate: door.RateLimit | None = None
+
+
+def create_app(
+    ledger: TrialLedger, projections: ReadModels, settings: DoorSettings | None = None
+) -> Flask:
+    """The application over an open ledger; whoever opened the ledger closes it."""
+    chosen = settings or DoorSettings()
+    app = Flask("api")
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_MANY_BYTES,
+        API_TITLE=f"Trial ledger {ledger.trial}",
+        API_VERSION="v1",
+        OPENAPI_VERSION=OPENAPI_VERSION,
+        OPENAPI_URL_PREFIX=None,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.url_map.strict_slashes = True
+    app.extensions[KEY] = Doors(ledger, projections, Metrics())
+    door.guard(app, hosts=chosen.hosts, rate=chosen.rate)
+    _measure(app)
+    api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(_schema_name)})
+    for module in (events, trail, subjects, deviations, log, service):
+        api.register_blueprint(module.door)
+    problems.register(app)
+    with app.app_context():
+        app.extensions["openapi"] = _specification(api)
+    return app
+
+
+def _measure(app: Flask) -> None:
+    @app.before_request
+    def _start() -> None:
+        g.started = time.perf_counter()
+
+    @app.after_request
+    def _finish(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        measures: Metrics = app.extensions[KEY].metrics
+        route = request.url_rule.rule if request.url_rule else "none"
+        measures.requests.labels(route, request.method, str(response.status_code)).inc()
+        if "started" in g:
+            measures.seconds.labels(route).observe(time.perf_counter() - g.started)
+        return response
+
+
+def _specification(api: Api) -> dict[str, Any]:
+    """OpenAPI with the vocabulary: one component schema for the data of each event type."""
+    for name, row in EVENT_TYPES.items():
+        api.spec.components.schema(name, schema=row.schema, description=row.rule.meaning)
+    api.spec.components.response(
+        "DEFAULT_ERROR",
+        {
+            "description": "A problem (RFC 9457).",
+            "content": {problems.PROBLEM_JSON: {"schema": Problem}},
+        },
+    ) if "DEFAULT_ERROR" not in api.spec.components.responses else None
+    specification: dict[str, Any] = api.spec.to_dict()
+    return specification
+
+
+def _schema_name(schema: Schema | type[Schema] | str) -> str:
+    if isinstance(schema, str):
+        return schema
+    kind = schema if isinstance(schema, type) else type(schema)
+    return kind.__name__

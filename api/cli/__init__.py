@@ -1,0 +1,63 @@
+"""The command line ``trial-ledger``: every command in one sentence, results on standard output.
+
+Progress goes to standard error. Settings come from flags, then ``LEDGER_…`` variables, then a
+TOML file named by ``--config`` or ``LEDGER_CONFIG``.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from api.cli.allocation import allocation
+from api.cli.demo import demo
+from api.cli.keys import keys
+from api.cli.opening import init
+from api.cli.posting import post
+from api.cli.projecting import projections
+from api.cli.reading import replay, report
+from api.cli.serving import serve
+from api.cli.verifying import verify
+from ledger.errors import LedgerError
+from ledger.trials import parse_trial  # noqa: F401 - a broken installation shows at once
+
+COULD_NOT = 2
+"""Exit status when a command could not do its work (``verify``: could not check)."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("trial-ledger"), prog_name="trial-ledger")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="LEDGER_CONFIG",
+    help="TOML file with defaults, one table a command.",
+)
+@click.pass_context
+def cli(context: click.Context, config: Path | None) -> None:
+    """A ledger for clinical trials that can be checked without trusting the server.
+
+    Begin with `trial-ledger demo`, then `trial-ledger verify`.
+    """
+    if config is not None:
+        with config.open("rb") as file:
+            context.default_map = tomllib.load(file)
+
+
+for _command in (
+    init, serve, demo, post, keys, verify, replay, report, projections, allocation,
+):  # fmt: skip
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; a fault is one sentence and exit status 2, never a traceback."""
+    try:
+        cli(standalone_mode=True)
+    except LedgerError as error:
+        click.echo(f"trial-ledger: {error}", err=True)
+        sys.exit(COULD_NOT)

@@ -1,0 +1,27 @@
+"""``trial-ledger serve``: the HTTP service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from api import serving
+from api.cli import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@options.database
+@options.head_file
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="LEDGER_HOST")
+@click.option("--port", default=8080, show_default=True, type=int, envvar="LEDGER_PORT")
+@click.option("--workers", default=1, show_default=True, type=int, envvar="LEDGER_WORKERS")
+def serve(*, database: str, head_file: Path | None, host: str, port: int, workers: int) -> None:
+    """Serve a ledger over HTTP until Ctrl-C.
+
+    Readers are not authenticated yet, so the service binds to loopback addresses only.
+    """
+    serving.serve(database, host=host, port=port, workers=workers, head_file=head_file)

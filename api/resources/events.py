@@ -1,0 +1,167 @@
+"""Events: posted one by one or many at once, read one by one with their receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from flask import Response, request
+
+from api.context import Doors, doors
+from api.door import bounded_body
+from api.outcomes import Answer, answer, failure
+from api.resources import trial_door
+from api.responses import encoded, json_response, text_response, unchanging
+from api.schemas.openapi import EVENT_BODY, EventRead, Problem, Recorded
+from api.statements import (
+    ACCEPTED,
+    MANY,
+    MAX_MANY_BYTES,
+    MAX_ONE_BYTES,
+    Offered,
+    media_type_of,
+    read_line,
+    read_statement,
+    split_lines,
+)
+from ledger.errors import LedgerError, RejectedInput
+from ledger.record import Record
+from ledger.signing.envelope import UUID7
+from ledger.submission import Submission
+
+door = trial_door("events", "Signed events and their receipts.")
+
+
+@door.route("/events", methods=["POST"])
+@door.doc(requestBody=EVENT_BODY)
+@door.alt_response(201, schema=Recorded, description="Recorded; a command with its result.")
+@door.alt_response(200, schema=Recorded, description="The same again, or an answer to each line.")
+@door.alt_response(409, schema=Problem, description="Refused, with both receipts.")
+def post_events() -> Response:
+    """Record one signed statement, or many.
+
+    201 means: durable on disk, in the chain, under a signed checkpoint. The same statement again
+    gives 200 and the receipt first given, so every retry is safe.
+    """
+    media_type = media_type_of(request.headers.get("Content-Type"), accepted=ACCEPTED)
+    now = doors().now()
+    if media_type == MANY:
+        return _post_many(bounded_body(MAX_MANY_BYTES), now)
+    offered = read_statement(media_type, bounded_body(MAX_ONE_BYTES))
+    held = doors()
+    submission = held.ledger.receive(offered.text, offered.disclosures)
+    told = _submit(held, [submission], now)[0]
+    held.metrics.statements.labels(str(told.status)).inc()
+    if told.problem is not None:
+        return told.problem.response()
+    response = json_response(told.members, told.status)
+    response.headers["Location"] = f"{request.path}/{submission.event.id}"
+    return response
+
+
+def _post_many(body: bytes, now: datetime) -> Response:
+    held = doors()
+    received = list(held.verifiers.map(lambda line: _receive(held, line), split_lines(body)))
+    good = [one for one in received if isinstance(one, Submission)]
+    told = iter(_submit(held, good, now))
+    answers = [
+        (one.event.id, next(told)) if isinstance(one, Submission) else (None, failure(one))
+        for one in received
+    ]
+    lines = []
+    for number, (event_id, one) in enumerate(answers, start=1):
+        held.metrics.statements.labels(str(one.status)).inc()
+        lines.append(encoded(_line(number, event_id, one)) + "\n")
+    response = Response("".join(lines), status=200, content_type=MANY)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _receive(held: Doors, line: bytes) -> Submission | LedgerError:
+    try:
+        offered: Offered = read_line(line)
+        return held.ledger.receive(offered.text, offered.disclosures)
+    except LedgerError as error:
+        return error
+
+
+def _submit(held: Doors, submissions: Sequence[Submission], now: datetime) -> list[Answer]:
+    outcomes = held.ledger.submit_all(submissions, now)
+    application = held.ledger.application
+    return [
+        answer(application, submission, outcome)
+        for submission, outcome in zip(submissions, outcomes, strict=True)
+    ]
+
+
+def _line(number: int, event_id: str | None, told: Answer) -> dict[str, Any]:
+    line: dict[str, Any] = {"line": number, "id": event_id, "status": told.status, **told.members}
+    if told.problem is not None:
+        line["problem"] = told.problem.members()
+    return line
+
+
+@door.route("/events/<string:event_id>", methods=["GET"])
+@door.alt_response(200, schema=EventRead, description="The entry and what it says.")
+@door.alt_response(404, schema=Problem, description="No such event.")
+def get_event(event_id: str) -> Response:
+    """One entry of the log, byte for byte, and its event in the clear."""
+    record = _record(event_id)
+    response = json_response(_event(record))
+    return unchanging(response, record.sha256)
+
+
+@door.route("/events/<string:event_id>/receipt", methods=["GET"])
+@door.alt_response(200, description="The receipt, a C2SP tlog-proof.")
+@door.alt_response(404, schema=Problem, description="No such event.")
+def get_receipt(event_id: str) -> Response:
+    """The receipt that was first given for an event."""
+    record = _record(event_id)
+    response = text_response(doors().ledger.receipt(record.seq).text())
+    return unchanging(response, record.sha256)
+
+
+def _record(event_id: str) -> Record:
+    record = doors().ledger.find(event_id) if UUID7.fullmatch(event_id) else None
+    if record is None:
+        raise RejectedInput(
+            "event.not-found",
+            "The log has no event of that id.",
+            remedy="Ids are UUIDs of version 7 in lower case, as the sender made them.",
+        )
+    return record
+
+
+def _event(record: Record) -> dict[str, Any]:
+    entry, event = record.entry, record.event
+    return {
+        "id": record.id,
+        "seq": record.seq,
+        "entry_sha256": record.sha256,
+        "recorded_at": entry.recorded_at,
+        "stream": entry.stream,
+        "stream_seq": entry.stream_seq,
+        "entry": entry.to_bytes().decode("utf-8"),
+        "statement": entry.statement,
+        "event": {
+            "id": event.id,
+            "source": event.source,
+            "type": event.type,
+            "subject": event.subject,
+            "time": event.time,
+            "trialid": event.trialid,
+            "data": event.data,
+        },
+        "signatures": [
+            {
+                "kid": signature.kid,
+                "alg": signature.algorithm.value,
+                "meaning": signature.meaning.value if signature.meaning else None,
+                "iat": signature.iat,
+            }
+            for signature in record.statement.signatures
+        ],
+        "opened": dict(record.opened),
+        "withheld": record.withheld,
+    }

@@ -1,0 +1,91 @@
+"""The log itself: its newest checkpoint, the keys that may sign, what is verified, quarantine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from api.context import doors
+from api.resources import trial_door
+from api.responses import json_response, page, text_response
+from api.schemas.cursor import number_key
+from api.schemas.query import Known, Page
+
+door = trial_door("log", "The log, its keys and its soundness.")
+
+
+@door.route("/log/checkpoint", methods=["GET"])
+@door.alt_response(200, description="A C2SP tlog-checkpoint in a signed note.")
+def get_checkpoint() -> Response:
+    """The newest signed checkpoint."""
+    response = text_response(doors().ledger.checkpoint())
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+@door.route("/keys", methods=["GET"])
+@door.query(Known)
+def get_keys(query: dict[str, Any]) -> Response:
+    """The log's verifier keys, and who may sign what: keys, roles, delegations, training."""
+    held = doors()
+    known_at = held.known_at(query.get("known_at"))
+    return json_response({"log": _log(), **held.projections.register(known_at)})
+
+
+@door.route("/verification", methods=["GET"])
+def get_verification() -> Response:
+    """What the service knows of its own soundness, and what to check it against.
+
+    The database, checkpoint and head file are compared when the service starts; a full
+    verification is `trial-ledger verify`, best on another machine with the root of trust.
+    """
+    held = doors()
+    head = held.ledger.application.store.head()
+    refusal = held.ledger.refusal
+    return json_response(
+        {
+            "trial": held.ledger.trial,
+            "state": "signing" if refusal is None else "refuses-to-sign",
+            "reason": None
+            if refusal is None
+            else {"code": refusal.code, "detail": refusal.message},
+            "demonstration": held.ledger.genesis.demonstration,
+            "root_of_trust": _log(),
+            "entries": head.size,
+            "last_entry_sha256": head.hash,
+            "recorded_at": head.recorded_at,
+            "checkpoint": held.ledger.checkpoint(),
+            "projections_position": held.projections.wait_for(head.size, 0.0),
+        }
+    )
+
+
+@door.route("/quarantine", methods=["GET"])
+@door.query(Page)
+def get_quarantine(query: dict[str, Any]) -> Response:
+    """What was turned away for its key, subject or identifier, and why, in order of arrival."""
+    after = number_key("quarantine", query.get("after")) or 0
+    kept = doors().ledger.quarantine.listing(after=after, limit=query["limit"])
+    rows = [
+        {
+            "number": one.number,
+            "received_at": one.received_at,
+            "code": one.code,
+            "reason": one.reason,
+            "statement": one.statement,
+        }
+        for one in kept
+    ]
+    last = kept[-1].number if kept else None
+    return page(rows, limit=query["limit"], kind="quarantine", last=last)
+
+
+def _log() -> dict[str, Any]:
+    genesis = doors().ledger.genesis
+    return {
+        "origin": genesis.origin,
+        "vkeys": genesis.record.data["log_vkeys"],
+        "statement_key": genesis.record.data["statement_key"],
+        "genesis_sha256": genesis.record.sha256,
+    }

@@ -1,0 +1,98 @@
+"""The service: alive, ready, measured, described."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, current_app, render_template
+
+from api.context import doors
+from api.problems import FAMILIES, Family
+from api.responses import json_response, text_response
+from api.schemas.query import Door
+from ledger.errors import RejectedInput, Unavailable
+from ledger.events.registry import DOMAINS
+
+door = Door("service", __name__, description="The service itself.")
+HTML = "text/html; charset=utf-8"
+READY_LAG = 5_000
+"""How many entries the projections may lie behind while the service calls itself ready."""
+
+
+@door.route("/healthz", methods=["GET"])
+def get_health() -> Response:
+    """The process is alive."""
+    return json_response({"status": "alive"})
+
+
+@door.route("/readyz", methods=["GET"])
+def get_readiness() -> Response:
+    """The ledger takes statements and the projections follow; 503 when it does not."""
+    held = doors()
+    refusal = held.ledger.refusal
+    if refusal is not None:
+        raise Unavailable(
+            "ledger.refuses-to-sign",
+            f"The ledger does not sign: {refusal.message}",
+            remedy=refusal.remedy,
+        )
+    head = held.head
+    position = held.projections.wait_for(head, 0.0)
+    if head - position > READY_LAG:
+        raise Unavailable(
+            "projections.behind", f"The projections have read {position} of {head} entries."
+        )
+    return json_response({"status": "ready", "entries": head, "projections": position})
+
+
+@door.route("/metrics", methods=["GET"])
+def get_metrics() -> Response:
+    """Counters and gauges, Prometheus text format."""
+    held = doors()
+    measures, writer = held.metrics, held.ledger.writer
+    head = held.head
+    measures.entries.set(head)
+    measures.waiting.set(writer.waiting if writer else 0)
+    measures.signing.set(0 if writer is None else 1)
+    measures.position.set(held.projections.wait_for(head, 0.0))
+    return text_response(measures.text(), "text/plain; version=0.0.4; charset=utf-8")
+
+
+@door.route("/openapi.json", methods=["GET"])
+def get_openapi() -> Response:
+    """This interface as OpenAPI 3.1, with a schema for the data of every event type."""
+    return json_response(_specification())
+
+
+@door.route("/docs", methods=["GET"])
+def get_docs() -> Response:
+    """This interface as a page that needs nothing from elsewhere."""
+    routes = [
+        (path, method.upper(), operation)
+        for path, operations in sorted(_specification()["paths"].items())
+        for method, operation in operations.items()
+        if isinstance(operation, dict)
+    ]
+    content = render_template(
+        "docs.html", trial=doors().ledger.trial, routes=routes, domains=DOMAINS, families=FAMILIES
+    )
+    return text_response(content, HTML)
+
+
+@door.route("/problems/<path:code>", methods=["GET"])
+def get_problem(code: str) -> Response:
+    """What a problem's type means."""
+    family = _family(code)
+    if family is None:
+        raise RejectedInput("problem.not-found", "There is no such problem type.")
+    content = render_template("problem.html", code=code, family=family)
+    return text_response(content, HTML)
+
+
+def _family(code: str) -> Family | None:
+    return next((family for family in FAMILIES if code.startswith(family.prefix)), None)
+
+
+def _specification() -> dict[str, Any]:
+    specification: dict[str, Any] = current_app.extensions["openapi"]
+    return specification

@@ -1,0 +1,65 @@
+"""Subjects: their state, their replay, and the counts of enrolment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from api.context import doors
+from api.resources import trial_door
+from api.responses import json_response, page
+from api.schemas.cursor import text_key
+from api.schemas.query import Known, Page, Replay
+from ledger.errors import RejectedInput
+
+door = trial_door("subjects", "Subjects and enrolment, at any record and occurrence time.")
+
+
+@door.route("/subjects", methods=["GET"])
+@door.query(Page)
+def get_subjects(query: dict[str, Any]) -> Response:
+    """The subjects in order of their ids."""
+    held = doors()
+    held.follow()
+    after = text_key("subjects", query.get("after"))
+    rows = held.projections.subjects(after, query["limit"])
+    last = subject_key(rows[-1]) if rows else None
+    return page(rows, limit=query["limit"], kind="subjects", last=last)
+
+
+@door.route("/subjects/<string:subject_id>", methods=["GET"])
+@door.query(Replay)
+def get_subject(query: dict[str, Any], subject_id: str) -> Response:
+    """A subject's state, as known at a record time of what had happened at an occurrence time."""
+    held = doors()
+    known_at = held.known_at(query.get("known_at"))
+    return _found(held.projections.subject(subject_id, known_at, query.get("true_at")))
+
+
+@door.route("/subjects/<string:subject_id>/replay", methods=["GET"])
+@door.query(Replay)
+def get_replay(query: dict[str, Any], subject_id: str) -> Response:
+    """A subject's history, event by event, with the state it led to."""
+    held = doors()
+    known_at = held.known_at(query.get("known_at"))
+    return _found(held.projections.replay(subject_id, known_at, query.get("true_at")))
+
+
+@door.route("/enrolment", methods=["GET"])
+@door.query(Known)
+def get_enrolment(query: dict[str, Any]) -> Response:
+    """The counts of a CONSORT flow diagram."""
+    held = doors()
+    return json_response(held.projections.enrolment(held.known_at(query.get("known_at"))))
+
+
+def subject_key(row: dict[str, Any]) -> str:
+    """The id of a row of the listing."""
+    return str(row["subject_id"])
+
+
+def _found(state: dict[str, Any] | None) -> Response:
+    if state is None:
+        raise RejectedInput("subject.not-found", "No such subject was known then.")
+    return json_response(state)

@@ -1,0 +1,96 @@
+"""The shapes that OpenAPI shows: statements as sent, answers as given, problems."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from marshmallow import Schema, fields
+
+from api.statements import COMPACT, GENERAL, MANY, SEALED
+
+
+def said(description: str, **more: Any) -> dict[str, Any]:
+    """The metadata of a member."""
+    return {"metadata": {"description": description, **more}}
+
+
+class Rule(Schema):
+    """A rule that speaks against a command."""
+
+    id = fields.String(**said("Stable id of the rule."))
+    message = fields.String(**said("What it found."))
+
+
+class Place(Schema):
+    """Where an entry stands, with its bytes and the receipt that proves it."""
+
+    id = fields.String(**said("Id of the event."))
+    seq = fields.Integer(**said("Position in the log."))
+    entry_sha256 = fields.String(**said("SHA-256 of the entry's bytes, hexadecimal."))
+    recorded_at = fields.String(**said("When it was recorded, by the ledger's clock."))
+    stream = fields.String(**said("The stream it stands in."))
+    entry = fields.String(**said("The entry's bytes: RFC 8785 canonical JSON, the log's leaf."))
+    receipt = fields.String(**said("C2SP tlog-proof: inclusion path and signed checkpoint."))
+
+
+class Result(Place):
+    """The ledger's own entry that answers a command."""
+
+    type = fields.String(**said("Type of the result."))
+    rules = fields.Raw(**said("Rules that were passed (ids) or that speak against it."))
+
+
+class Recorded(Place):
+    """What a sender gets for a statement."""
+
+    result = fields.Nested(Result, **said("Only for a command."))
+
+
+class EventRead(Place):
+    """One entry read back."""
+
+    stream_seq = fields.Integer(**said("Position in the stream."))
+    statement = fields.String(**said("The signed statement, byte for byte."))
+    event = fields.Dict(**said("The event as signed; sealed members as digests in data._sd."))
+    signatures = fields.List(fields.Dict(), **said("Who signed with which meaning."))
+    opened = fields.Dict(**said("Sealed members whose openings the ledger holds."))
+    withheld = fields.Integer(**said("Sealed members whose openings it does not hold."))
+
+
+class Problem(Schema):
+    """An RFC 9457 problem."""
+
+    type = fields.String(**said("Stable reference, /problems/<code>, with a page behind it."))
+    title = fields.String(**said("What kind of problem it is."))
+    status = fields.Integer(**said("The HTTP status."))
+    detail = fields.String(**said("What is wrong, in a sentence."))
+    code = fields.String(**said("Stable code."))
+    where = fields.String(**said("JSON pointer, parameter or header at fault."))
+    remedy = fields.String(**said("What to do."))
+    rules = fields.List(fields.Nested(Rule), **said("Only for a refused command."))
+    receipt = fields.String(**said("Only for a refused command: the request's receipt."))
+    result = fields.Nested(Result, **said("Only for a refused command: the refusal."))
+
+
+_TEXT: Final = {"type": "string"}
+EVENT_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "description": "One statement, or many, one on each line.",
+    "content": {
+        COMPACT: {"schema": {**_TEXT, "description": "A compact JWS over the event's bytes."}},
+        GENERAL: {
+            "schema": {
+                "type": "object",
+                "description": "A minified general JSON JWS, or {statement, disclosures}.",
+            }
+        },
+        SEALED: {"schema": {**_TEXT, "description": "JWS~disclosure~… (RFC 9901)."}},
+        MANY: {
+            "schema": {
+                **_TEXT,
+                "description": "At most 1,000 lines and 8 MiB: each a JSON string with a compact "
+                "form, or a one-line JSON object. Each stands alone, in order.",
+            }
+        },
+    },
+}

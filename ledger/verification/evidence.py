@@ -1,0 +1,146 @@
+"""What a verifier reads: stored values as they are found, from wherever they are kept.
+
+A source only reads. It never judges, repairs or leaves out: a value of the wrong type is handed
+on as it is, a row that cannot be read is `UNREADABLE`. A database is one source; a bundle or the
+tiles behind an address are others, which have no columns beside the entry's bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal, Protocol
+
+
+class Unreadable(Enum):
+    """Stands for a value that is stored but cannot be read."""
+
+    UNREADABLE = "unreadable"
+
+
+UNREADABLE: Final = Unreadable.UNREADABLE
+
+
+@dataclass(frozen=True, slots=True)
+class StoredColumns:
+    """What a database keeps beside an entry's bytes, each value of whatever type was found."""
+
+    originator_id: object
+    originator_version: object
+    topic: object
+    event_id: object
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """One stored entry: the position it is kept under, its bytes, the columns beside them."""
+
+    seq: int
+    data: object
+    columns: StoredColumns | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """A signed checkpoint under the size it is kept for."""
+
+    size: int
+    note: object
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTile:
+    """A full tile; ``root`` is None where a source keeps no roots."""
+
+    level: object
+    index: object
+    hashes: object
+    root: object
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOpening:
+    """A disclosure kept for the entry at ``seq``."""
+
+    seq: object
+    number: object
+    disclosure: object
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHead:
+    """The head row: number of entries, hash of the last, its ``recorded_at``, as found."""
+
+    size: object
+    hash: object
+    recorded_at: object
+
+
+@dataclass(frozen=True, slots=True)
+class HeadNote:
+    """What the head file holds; ``note`` is None when the file is missing or cannot be read."""
+
+    note: bytes | None
+    where: str
+
+
+class EvidenceSource(Protocol):
+    """Where stored values are read from; page by page, so that memory stays bounded.
+
+    Each method raises `ledger.errors.Unavailable` when the place cannot be read at all (no such
+    file, locked, no ledger in it). Damage is never raised.
+    """
+
+    @property
+    def keeps_openings(self) -> bool:
+        """Whether disclosures are among what this source should hold."""
+
+    def faults(self) -> Sequence[tuple[str, str]]:
+        """Tables or columns that are missing: the artefact and a sentence."""
+
+    def extent(self) -> int:
+        """How many entries there seem to be; for progress alone."""
+
+    def rows(self, after: int | None, limit: int) -> Sequence[StoredRow]:
+        """The next rows with a position above ``after`` (None: from the lowest), in order."""
+
+    def checkpoints(self, after: int | None, limit: int) -> Sequence[StoredCheckpoint]:
+        """The next checkpoints of a size above ``after``, in order."""
+
+    def tile(self, level: int, index: int) -> StoredTile | None:
+        """One full tile, None when it is not kept."""
+
+    def stray_tiles(self, size: int, limit: int) -> Sequence[StoredTile]:
+        """Tiles kept that a tree of ``size`` entries does not have."""
+
+    def openings(self, first: int, last: int) -> Sequence[StoredOpening]:
+        """The disclosures of the entries from ``first`` to ``last``, in order."""
+
+    def stray_openings(self, size: int, limit: int) -> Sequence[StoredOpening]:
+        """Disclosures kept for no position below ``size``."""
+
+    def head(self) -> StoredHead | Literal[Unreadable.UNREADABLE] | None:
+        """The head row; None when it is missing."""
+
+    def head_note(self) -> HeadNote | None:
+        """The head file; None when this source has none by its nature."""
+
+
+PAGE: Final = 512
+"""Entries read at once: two tiles' width, so that a page ends where a tile ends."""
+
+
+def all_checkpoints(source: EvidenceSource) -> Iterator[StoredCheckpoint]:
+    """Every checkpoint in order of size, a page in memory at a time."""
+    after: int | None = None
+    while page := source.checkpoints(after, PAGE):
+        yield from page
+        after = page[-1].size
+
+
+def all_rows(source: EvidenceSource, after: int | None = None) -> Iterator[Sequence[StoredRow]]:
+    """Every page of rows in order of position."""
+    while page := source.rows(after, PAGE):
+        yield page
+        after = page[-1].seq

@@ -1,0 +1,155 @@
+"""The log up to a position, as a source of folds: what was known when it had so many entries."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ledger.aggregates.trial_state import TrialState
+from ledger.errors import LedgerError
+from ledger.history import History
+from ledger.log.entry import parse_entry
+from ledger.record import read_record
+from ledger.signing.rfc3339 import parse_recorded_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from ledger.application import LedgerApplication
+    from ledger.record import Record
+    from ledger.rules.case import Case
+    from ledger.trials.definition import TrialDefinition
+
+FOLD_ERRORS = (LedgerError, LookupError, ValueError, TypeError, ArithmeticError, AttributeError)
+"""What folding a record raises when the record, or a rule that reads it, is not as expected."""
+
+_SUBJECT_FAMILIES = ("subject/", "treatment/")
+
+
+class Prefix:
+    """The records before ``size`` without the parked ones; ``size`` moves on with its owner."""
+
+    def __init__(
+        self, application: LedgerApplication, size: int, parked: Iterable[int] = ()
+    ) -> None:
+        self._application = application
+        self.size = size
+        self.parked = set(parked)
+
+    def stream(self, name: str) -> Sequence[Record]:
+        """The records of one stream, in order."""
+        try:
+            records: Iterable[Record] = self._application.stream(name)
+        except LedgerError:
+            records = self._readable(name)
+        return [row for row in records if row.seq < self.size and row.seq not in self.parked]
+
+    def merged(self, *streams: str) -> list[Record]:
+        """The records of several streams, in order of the log."""
+        return list(heapq.merge(*(self.stream(name) for name in streams), key=_position))
+
+    def of_types(self, types: Sequence[str]) -> Sequence[Record]:
+        """The records of some types over all streams, in order of the log."""
+        return [
+            self._application.record(seq)
+            for seq in self._application.store.positions_of_types(types)
+            if seq < self.size and seq not in self.parked
+        ]
+
+    def subjects(self) -> list[str]:
+        """The subjects any entry of the prefix belongs to, in order of their ids."""
+        return sorted(
+            {
+                stream.removeprefix(family)
+                for family in _SUBJECT_FAMILIES
+                for stream in self._application.store.streams(family)
+                if self._begins_before(stream)
+            }
+        )
+
+    def lots(self) -> list[str]:
+        """The lots any entry of the prefix belongs to, in order of their ids."""
+        return [
+            stream.removeprefix("lot/")
+            for stream in self._application.store.streams("lot/")
+            if self._begins_before(stream)
+        ]
+
+    def sites(self) -> list[str]:
+        """The sites any entry of the prefix belongs to, in order of their ids."""
+        return [
+            stream.removeprefix("site/")
+            for stream in self._application.store.streams("site/")
+            if self._begins_before(stream)
+        ]
+
+    def recorded_at(self) -> datetime | None:
+        """When the last entry of the prefix was recorded; None for an empty one."""
+        found = self._application.store.entries(self.size - 1, self.size) if self.size else []
+        return _recorded_at(found[0][1]) if found else None
+
+    def _begins_before(self, stream: str) -> bool:
+        first = self._application.store.select_events(stream, limit=1)
+        return bool(first) and _seq(first[0].state) < self.size
+
+    def _readable(self, name: str) -> Iterator[Record]:
+        """Each record of a stream that can be read; the projector parks and shows the others."""
+        for stored in self._application.store.select_events(name):
+            try:
+                seq = _seq(stored.state)
+                yield read_record(
+                    stored.state, self._application.store.openings(seq, seq + 1).get(seq, ())
+                )
+            except LedgerError:
+                continue
+
+
+class TrueHistory(History):
+    """What is now known to have happened by an instant: later occurrences left out.
+
+    Facts keep the corrections they have since received (DESIGN, Correction).
+    """
+
+    def __init__(self, known: History, at: datetime) -> None:
+        super().__init__()
+        for fact in known.facts.values():
+            if fact.occurred_at <= at:
+                self._enter(fact)
+        self.pending = {
+            key: row for key, row in known.pending.items() if row.occurred_at <= at
+        }
+        self.refused = [pair for pair in known.refused if pair[0].occurred_at <= at]
+
+
+def true_case(case: Case, at: datetime) -> Case:
+    """The case as it truly was at an instant; the register, which is by position, stays."""
+    lots: Mapping[str, History] = {
+        lot: TrueHistory(records, at) for lot, records in case.lots.items()
+    }
+    return replace(
+        case,
+        records=TrueHistory(case.records, at),
+        trial=TrueHistory(case.trial, at),
+        site=TrueHistory(case.site, at),
+        lots=lots,
+    )
+
+
+def state_at(definition: TrialDefinition, prefix: Prefix) -> TrialState:
+    """The trial's state over a prefix, loaded as it is asked for."""
+    return TrialState(definition, prefix)
+
+
+def _position(record: Record) -> int:
+    return record.seq
+
+
+def _seq(entry: bytes) -> int:
+    return parse_entry(entry).seq
+
+
+def _recorded_at(entry: bytes) -> datetime:
+    return parse_recorded_at(parse_entry(entry).recorded_at)

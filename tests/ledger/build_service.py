@@ -1,0 +1,230 @@
+"""A ledger ready for subjects, copied for each test, and what its tests look at from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.errors import LedgerError
+from ledger.log.checkpoint import open_checkpoint
+from ledger.log.proof import verify_receipt
+from ledger.log.tree import leaf_hash, root_of
+from ledger.service import LedgerFiles, TrialLedger
+from ledger.signing.envelope import event_bytes
+from ledger.signing.statement import sign_statement
+from ledger.writer import Receipted
+from tests.build_ledger import COORDINATOR, EDC, SITE, BuiltLedger, Signed, identify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from multiprocessing.synchronize import Barrier
+
+    from ledger.log.proof import Receipt
+    from ledger.record import Record
+    from ledger.signing.statement import Signer
+    from ledger.signing.strict_json import JsonObject, JsonValue
+
+SUBJECT = f"{SITE}-0001"
+STREAM = f"subject/{SUBJECT}"
+LOT = "L-2024-01"
+
+
+def open_copy(template: BuiltLedger, directory: Path) -> BuiltLedger:
+    """An own open copy of a closed ledger and all its files."""
+    shutil.copytree(template.directory, directory)
+    url = f"sqlite:///{directory / 'ledger.sqlite3'}"
+    files = LedgerFiles.beside(directory / "ledger.sqlite3")
+    return BuiltLedger(
+        directory,
+        url,
+        files,
+        template.keys,
+        template.definition,
+        TrialLedger(url, files),
+        now=template.now,
+        made=template.made,
+    )
+
+
+def database(built: BuiltLedger) -> Path:
+    """The database file."""
+    return built.ledger.application.path
+
+
+def plain(path: Path) -> sqlite3.Connection:
+    """A connection that nobody of ours prepared, as an administrator would open it."""
+    return sqlite3.connect(path, isolation_level=None)
+
+
+def without_triggers(path: Path, *statements: str) -> None:
+    """Change a database as somebody with rights over the file would, past its triggers."""
+    with closing(plain(path)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        for (name,) in names.fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            assert connection.execute(statement).rowcount != 0, statement
+
+
+def bag(built: BuiltLedger, number: int, *, site: str = SITE, lot: str = LOT) -> Signed:
+    """The site's system reports one bag of a lot; a fact."""
+    data: JsonObject = {
+        "lot": lot,
+        "site": site,
+        "donor_code": "D-012",
+        "passage": 5,
+        "manufactured": "2024-01-01",
+        "expiry": "2024-09-01T00:00:00Z",
+        "bags": [{"bag_id": f"B-{number:04d}"}],
+    }
+    return built.sign("lot.received.v1", f"lot/{lot}", data, by=EDC)
+
+
+def bilirubin(
+    built: BuiltLedger, value: str, *, by: str = COORDINATOR, time: str | None = None
+) -> Signed:
+    """A laboratory result of the first subject; a fact."""
+    data: JsonObject = {"test_code": "bilirubin", "value": {"value": value, "unit": "umol/L"}}
+    return built.sign(
+        "lab-result.recorded.v1", STREAM, data, by=by, meaning="authorship", time=time
+    )
+
+
+def correction(
+    built: BuiltLedger, target: Record, *changes: tuple[str, JsonValue, JsonValue], by: str
+) -> Signed:
+    """A correction by its changes ``(pointer, old, new)``; a command."""
+    data: JsonObject = {
+        "target": target.id,
+        "changes": [{"pointer": p, "old": old, "new": new} for p, old, new in changes],
+        "reason": {"code": "transcription", "text": "Misread from the print-out."},
+        "source_ref": "Laboratory print-out 17",
+    }
+    return built.sign(
+        "data.corrected.v1", target.stream, data, by=by, meaning="authorship"
+    )
+
+
+def again(signed: Signed, *signers: Signer) -> Signed:
+    """The same event under other signatures."""
+    return Signed(
+        signed.event, sign_statement(event_bytes(signed.event), signers), signed.disclosures
+    )
+
+
+def answer(built: BuiltLedger, signed: Signed) -> Receipted:
+    """What became of one submission; raises LedgerError."""
+    return built.ledger.submit(built.receive(signed), built.tick())
+
+
+def refusals(built: BuiltLedger, signed: Signed) -> list[str]:
+    """The rule ids under which a command is refused; empty when it is accepted."""
+    outcome = answer(built, signed).outcome
+    if not outcome.refused:
+        return []
+    assert outcome.result_seq is not None
+    rules = built.ledger.application.record(outcome.result_seq).data["rules"]
+    assert isinstance(rules, list)
+    return [str(rule["id"]) for rule in rules if isinstance(rule, dict)]
+
+
+def code_of(built: BuiltLedger, signed: Signed) -> str:
+    """The code under which a submission is turned away; empty when it is recorded."""
+    try:
+        answer(built, signed)
+    except LedgerError as error:
+        return error.code
+    return ""
+
+
+def receipt_of(given: Receipted, seq: int | None = None) -> Receipt:
+    """The receipt of an outcome's entry, or of its result's."""
+    return given.tree.receipt(
+        given.outcome.seq if seq is None else seq, size=given.size, note=given.note
+    )
+
+
+def require_receipt(built: BuiltLedger, given: Receipted, signed: Signed) -> None:
+    """A receipt that proves, offline, the entry that holds this very statement."""
+    data = built.ledger.application.store.entry(given.outcome.seq)
+    assert data is not None
+    assert json.loads(data)["statement"] == signed.text
+    verify_receipt(receipt_of(given), data, built.keys.vkey)
+
+
+def require_sound(built: BuiltLedger) -> list[bytes]:
+    """All entries, after checking them with nothing but JSON, SHA-256 and the log's key.
+
+    Positions without gap, both chains, one id once, every checkpoint's root.
+    """
+    with closing(plain(database(built))) as connection:
+        rows = connection.execute("SELECT seq, state FROM stored_events ORDER BY seq").fetchall()
+        notes = connection.execute("SELECT size, note FROM checkpoints ORDER BY size").fetchall()
+    leaves = [state for _, state in rows]
+    prev, links, ids = "0" * 64, dict[str, tuple[int, str]](), set[str]()
+    for number, (seq, state) in enumerate(rows):
+        entry = json.loads(state)
+        count, link = links.get(entry["stream"], (0, "0" * 64))
+        assert (seq, entry["seq"], entry["prev"]) == (number, number, prev)
+        assert (entry["stream_seq"], entry["stream_prev"]) == (count, link)
+        own = {name: entry[name] for name in ("statement", "stream", "stream_prev", "stream_seq")}
+        own_bytes = json.dumps(own, separators=(",", ":"), ensure_ascii=False).encode()
+        links[entry["stream"]] = count + 1, hashlib.sha256(own_bytes).hexdigest()
+        prev = hashlib.sha256(state).hexdigest()
+        ids.add(payload_of(entry["statement"])["id"])
+    assert len(ids) == len(rows)
+    assert notes[-1][0] == len(rows)
+    for size, note in notes:
+        checkpoint = open_checkpoint(note, built.keys.vkey)
+        assert checkpoint.size == size
+        assert checkpoint.root == root_of(leaf_hash(leaf) for leaf in leaves[:size])
+    return leaves
+
+
+def payload_of(statement: str) -> dict[str, str]:
+    """The event in a statement of either form, by the standard library alone."""
+    payload = json.loads(statement)["payload"] if statement[0] == "{" else statement.split(".")[1]
+    event: dict[str, str] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return event
+
+
+def with_subject(built: BuiltLedger) -> BuiltLedger:
+    """The ledger after the first subject was identified."""
+    built.record(identify(built, 1))
+    return built
+
+
+def in_own_process(
+    directory: str, numbers: Sequence[int], barrier: Barrier, report: Callable[[object], None]
+) -> None:
+    """Post bags one by one from a process of its own; report outcomes as (id, seq or code)."""
+    path = Path(directory) / "ledger.sqlite3"
+    files = LedgerFiles.beside(path)
+    built = _opened_elsewhere(path, files, numbers[0])
+    outcomes: list[tuple[str, int | str]] = []
+    barrier.wait(30)
+    for number in numbers:
+        signed = bag(built, number)
+        try:
+            seq: int | str = answer(built, signed).outcome.seq
+        except LedgerError as error:
+            seq = error.code
+        outcomes.append((signed.event.id, seq))
+        time.sleep(0)
+    built.close()
+    report(outcomes)
+
+
+def _opened_elsewhere(path: Path, files: LedgerFiles, made: int) -> BuiltLedger:
+    url = f"sqlite:///{path}"
+    ledger = TrialLedger(url, files)
+    return BuiltLedger(
+        path.parent, url, files, ledger.keys, ledger.genesis.definition, ledger, made=made
+    )
