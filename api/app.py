@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask, Response, g, request
 from flask_smorest import Api
-from marshmallow import Schema
 
 from api import door, problems
-from api.context import KEY, Doors, ReadModels
+from api.context import KEY, Doors
 from api.metrics import Metrics
-from api.resources import deviations, events, log, service, subjects, trail
+from api.resources import deviations, events, log, report, service, subjects, trail
+from api.responses import JSON
 from api.schemas.openapi import Problem
 from api.statements import MAX_MANY_BYTES
 from ledger.events.registry import EVENT_TYPES
-from ledger.service import TrialLedger
+
+if TYPE_CHECKING:
+    from marshmallow import Schema
+
+    from ledger.service import TrialLedger
+    from projections.reading import Projections
 
 OPENAPI_VERSION: Final = "3.1.0"
 PAGE_POLICY: Final = (
@@ -41,8 +46,14 @@ class DoorSettings:
     rate: door.RateLimit | None = None
 
 
+class DoorApi(Api):
+    """The OpenAPI layer, with our own shape of errors."""
+
+    ERROR_SCHEMA = Problem
+
+
 def create_app(
-    ledger: TrialLedger, projections: ReadModels, settings: DoorSettings | None = None
+    ledger: TrialLedger, projections: Projections, settings: DoorSettings | None = None
 ) -> Flask:
     """The application over an open ledger; whoever opened the ledger closes it."""
     chosen = settings or DoorSettings()
@@ -59,8 +70,8 @@ def create_app(
     app.extensions[KEY] = Doors(ledger, projections, Metrics())
     door.guard(app, hosts=chosen.hosts, rate=chosen.rate)
     _measure(app)
-    api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(_schema_name)})
-    for module in (events, trail, subjects, deviations, log, service):
+    api = DoorApi(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(_schema_name)})
+    for module in (events, trail, subjects, deviations, report, log, service):
         api.register_blueprint(module.door)
     problems.register(app)
     with app.app_context():
@@ -89,14 +100,10 @@ def _specification(api: Api) -> dict[str, Any]:
     """OpenAPI with the vocabulary: one component schema for the data of each event type."""
     for name, row in EVENT_TYPES.items():
         api.spec.components.schema(name, schema=row.schema, description=row.rule.meaning)
-    api.spec.components.response(
-        "DEFAULT_ERROR",
-        {
-            "description": "A problem (RFC 9457).",
-            "content": {problems.PROBLEM_JSON: {"schema": Problem}},
-        },
-    ) if "DEFAULT_ERROR" not in api.spec.components.responses else None
     specification: dict[str, Any] = api.spec.to_dict()
+    for response in specification["components"]["responses"].values():
+        if "content" in response:
+            response["content"] = {problems.PROBLEM_JSON: response["content"][JSON]}
     return specification
 
 

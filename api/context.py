@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from flask import current_app, request
 
-from api.metrics import Metrics
 from ledger.errors import RejectedInput, Unavailable
-from ledger.service import TrialLedger
 from ledger.signing.rfc3339 import parse_rfc3339
+
+if TYPE_CHECKING:
+    from api.metrics import Metrics
+    from ledger.service import TrialLedger
+    from projections.reading import Projections
 
 KEY: Final = "trial-ledger"
 DEMONSTRATION_TIME: Final = "Demonstration-Time"
@@ -25,64 +26,12 @@ VERIFIERS: Final = 2
 """Threads that check the signatures of a batch; the cryptography runs outside the GIL."""
 
 
-class ReadModels(Protocol):
-    """What the doors ask of the projections (``projections.reading.Projections``).
-
-    ``known_at`` is a tree size: entries with ``seq < known_at`` are seen.
-    """
-
-    def subjects(self, after: str | None, limit: int) -> list[dict[str, Any]]:
-        """Subjects in order of their ids."""
-
-    def subject(
-        self, subject_id: str, known_at: int | None, true_at: datetime | None
-    ) -> dict[str, Any] | None:
-        """A subject's state."""
-
-    def replay(
-        self, subject_id: str, known_at: int | None, true_at: datetime | None
-    ) -> dict[str, Any] | None:
-        """A subject's history, event by event."""
-
-    def enrolment(self, known_at: int | None) -> dict[str, Any]:
-        """CONSORT counts."""
-
-    def deviations(
-        self,
-        subject: str | None,
-        rule: str | None,
-        as_of: datetime | None,
-        after: str | None,
-        limit: int,
-    ) -> list[dict[str, Any]]:
-        """Deviations derived."""
-
-    def audit_trail(
-        self,
-        subject: str | None,
-        type: str | None,  # noqa: A002 - the event's own member name
-        actor: str | None,
-        site: str | None,
-        since: datetime | None,
-        until: datetime | None,
-        after: int | None,
-        limit: int,
-    ) -> list[dict[str, Any]]:
-        """Field-level rows of the audit trail."""
-
-    def register(self, known_at: int | None) -> dict[str, Any]:
-        """Keys, roles, delegations, training."""
-
-    def wait_for(self, position: int, timeout: float) -> int:
-        """Wait until a position is reached; the position reached."""
-
-
 @dataclass(slots=True)
 class Doors:
     """A ledger and its read models, as the routes see them."""
 
     ledger: TrialLedger
-    projections: ReadModels
+    projections: Projections
     metrics: Metrics
     verifiers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(VERIFIERS, thread_name_prefix="verify")
@@ -151,13 +100,3 @@ def doors() -> Doors:
     """The doors of the application that serves the request."""
     found: Doors = current_app.extensions[KEY]
     return found
-
-
-@contextmanager
-def closing(held: Doors) -> Iterator[Doors]:
-    """Close the ledger and the threads when the block ends."""
-    try:
-        yield held
-    finally:
-        held.verifiers.shutdown()
-        held.ledger.close()

@@ -6,14 +6,16 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flask import Flask, request
 
 from api.problems import Problematic
 from ledger.errors import RejectedInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 MAX_CLIENTS: Final = 10_000
@@ -110,7 +112,8 @@ def _require_query(names: frozenset[str]) -> None:
 def bounded_body(limit: int) -> bytes:
     """The request's body, at most ``limit`` bytes however its length was announced.
 
-    Raises RejectedInput ``body.encoding`` or ``body.incomplete``; too long a body is Flask's 413.
+    Raises RejectedInput ``body.media-type``, ``body.too-large`` or ``body.incomplete``; a body
+    whose announced length is too large is not read at all and is Flask's own 413.
     """
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Problematic(
@@ -119,9 +122,15 @@ def bounded_body(limit: int) -> bytes:
             where="Content-Encoding",
             headers={"Accept-Encoding": "identity"},
         )
-    request.max_content_length = limit
+    request.max_content_length = limit + 1  # a body without a length is cut there, not refused
     announced = request.content_length
     body = request.get_data(cache=False)
+    if len(body) > limit:
+        raise RejectedInput(
+            "body.too-large",
+            f"The body is larger than the {limit} bytes that are accepted here.",
+            remedy="Send the statements in several requests.",
+        )
     if announced is not None and len(body) != announced:
         raise RejectedInput("body.incomplete", "The body is shorter than announced.")
     return body

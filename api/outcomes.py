@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from api.problems import Family, Problem, problem_of
-from ledger.application import LedgerApplication
 from ledger.errors import IntegrityFailure, LedgerError
 from ledger.history import REFUSED
 from ledger.record import Record, read_record
-from ledger.submission import Submission
-from ledger.writer import Receipted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ledger.application import LedgerApplication
+    from ledger.submission import Submission
+    from ledger.writer import Receipted
 
 REFUSAL: Final = Family("command.refused", 409, "The command was refused")
 

@@ -57,6 +57,7 @@ FAMILIES: Final = (
     Family("event.unknown-position", 404, "There is no such entry"),
     Family("event.", 422, "The event cannot be recorded"),
     Family("subject.not-found", 404, "There is no such subject"),
+    Family("report.unknown-subject", 404, "There is no such subject"),
     Family("trial.not-found", 404, "There is no such trial"),
     Family("problem.not-found", 404, "There is no such problem"),
     Family("query.", 422, "The query is not acceptable"),

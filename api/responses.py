@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Response, request
 
 from api.schemas.cursor import encode_cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 JSON: Final = "application/json"
 
@@ -38,8 +40,7 @@ def unchanging(response: Response, tag: str) -> Response:
     return response
 
 
-def page(items: Sequence[Any], *, limit: int, kind: str, last: str | int | None) -> Response:
+def page(items: Sequence[Any], *, more: bool, kind: str, last: str | int | None) -> Response:
     """A page of a listing; ``next`` is the cursor of the following one, null at the end."""
-    more = len(items) >= limit and last is not None
     following = encode_cursor(kind, last) if more and last is not None else None
     return json_response({"items": list(items), "next": following})

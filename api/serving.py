@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import atexit
 import ipaddress
+import socket
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from environs import Env
-from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
 
 from api.app import DoorSettings, create_app
-from api.context import ReadModels
 from api.door import RateLimit
-from ledger.application import database_path
-from ledger.errors import RejectedInput
+from ledger.application import LedgerApplication, database_path
+from ledger.errors import RejectedInput, Unavailable
+from ledger.genesis import read_genesis
 from ledger.service import LedgerFiles, TrialLedger
+from projections.reading import Projections
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flask import Flask
 
 WORKERS: Final = 1
 THREADS: Final = 16
@@ -28,17 +33,14 @@ RATE: Final = RateLimit()
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """Where the ledger lies, where to listen, and under which further names.
+    """Where the ledger lies, and under which further names than localhost it is reached.
 
-    ``hosts`` are names beside localhost that a Host header may give (a tunnel's, for example).
+    ``hosts`` are names that a Host header may give (a tunnel's, for example).
     """
 
     database: str
-    host: str = "127.0.0.1"
-    port: int = 8080
     head_file: Path | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
-    access_log: bool = False
 
     @classmethod
     def from_environment(cls) -> ServeSettings:
@@ -47,11 +49,8 @@ class ServeSettings:
         with env.prefixed("LEDGER_"):
             return cls(
                 database=env.str("DATABASE_URL"),
-                host=env.str("HOST", "127.0.0.1"),
-                port=env.int("PORT", 8080),
                 head_file=env.path("HEAD_FILE", None),
                 hosts=frozenset(env.list("ALLOWED_HOSTS", [])),
-                access_log=env.bool("ACCESS_LOG", False),
             )
 
 
@@ -64,38 +63,87 @@ def build(settings: ServeSettings) -> Flask:
     """Open the ledger and its projections and put the doors before them."""
     path = database_path(settings.database)
     ledger = TrialLedger(settings.database, LedgerFiles.beside(path, head=settings.head_file))
-    projections = follow(ledger, settings)
+    projections = follow(ledger)
     atexit.register(ledger.close)
+    atexit.register(projections.close)  # runs first
     rate = None if ledger.genesis.demonstration else RATE
     return create_app(ledger, projections, DoorSettings(hosts=settings.hosts, rate=rate))
 
 
-def follow(ledger: TrialLedger, settings: ServeSettings) -> ReadModels:
+def follow(ledger: TrialLedger) -> Projections:
     """The projections of a ledger, following it in a thread of this process."""
-    raise NotImplementedError
+    projections = Projections(ledger)
+    projections.start()
+    return projections
 
 
-def serve(settings: ServeSettings) -> None:
-    """Serve until interrupted (SIGINT, SIGTERM).
+def serve(
+    database: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    workers: int = WORKERS,
+    head_file: Path | None = None,
+    hosts: frozenset[str] = frozenset(),
+) -> None:
+    """Serve a ledger until interrupted (SIGINT, SIGTERM).
 
-    Raises RejectedInput ``serving.not-loopback`` and ``serving.port``.
+    Raises RejectedInput ``serving.not-loopback``, ``.workers``, ``.port`` and ``.no-database``,
+    Unavailable ``serving.port`` when the port is taken, and what reading entry 0 raises.
     """
-    require_loopback(settings.host)
-    if not 1 <= settings.port <= 65_535:
-        raise RejectedInput("serving.port", f"{settings.port} is no TCP port.")
+    require_loopback(host)
+    if workers != WORKERS:
+        raise RejectedInput(
+            "serving.workers",
+            f"{workers} worker processes cannot be served yet: one process holds the writer.",
+            remedy="Leave workers at 1; it serves 16 requests at once.",
+        )
+    if not 1 <= port <= 65_535:
+        raise RejectedInput("serving.port", f"{port} is no TCP port.")
+    _require_ledger(database)
+    _require_free(host, port)
+    settings = ServeSettings(database=database, head_file=head_file, hosts=hosts)
     server = Granian(
         "api.serving:application",
-        address=settings.host,
-        port=settings.port,
+        address=host,
+        port=port,
         interface=Interfaces.WSGI,
         workers=WORKERS,
         blocking_threads=THREADS,
-        log_access=settings.access_log,
-        log_enabled=settings.access_log,
+        log_enabled=False,
         respawn_failed_workers=False,
     )
     loader: Any = partial(build, settings)
     server.serve(target_loader=loader, wrap_loader=False)
+
+
+def _require_ledger(database: str) -> None:
+    """Open the ledger once before the process that will serve it does: its faults show here."""
+    if not database_path(database).exists():
+        raise RejectedInput(
+            "serving.no-database",
+            f"There is no database {database}.",
+            remedy="Open a trial with trial-ledger init, or run trial-ledger demo.",
+        )
+    application = LedgerApplication(database, create=False)
+    try:
+        read_genesis(application)
+    finally:
+        application.close()
+
+
+def _require_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Unavailable(
+                "serving.port",
+                f"Port {port} on {host} cannot be listened on ({error.strerror}).",
+                remedy="Choose another port.",
+            ) from error
 
 
 def require_loopback(host: str) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from api.problems import Problematic
 from ledger.errors import RejectedInput
@@ -17,6 +16,9 @@ from ledger.signing.sealing import (
 )
 from ledger.signing.statement import MAX_STATEMENT_CHARACTERS
 from ledger.signing.strict_json import Limits, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 COMPACT: Final = "application/jose"
 GENERAL: Final = "application/jose+json"

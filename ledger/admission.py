@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError, RejectedInput, TrustFailure, Unavailable
@@ -30,6 +29,8 @@ from ledger.signing.strict_json import JsonValue
 from ledger.vocabulary import Kind, StreamFamily
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ledger.aggregates.trial_state import TrialState
     from ledger.allocation.sealed_list import SealedList
     from ledger.signing.ledger_keys import LedgerKeys

@@ -31,8 +31,10 @@ class LedgerApplication(Application[str]):
 
     name = "trial-ledger"
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, *, create: bool = True) -> None:
+        """Open a database; with ``create`` its tables are made where they are missing."""
         self._database = database_path(database)
+        self._create = create
         super().__init__({"AGGREGATE_CACHE_MAXSIZE": "2048", "DEEPCOPY_FROM_AGGREGATE_CACHE": "n"})
 
     @property
@@ -51,7 +53,7 @@ class LedgerApplication(Application[str]):
 
     def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:  # noqa: ARG002 - ours is fixed
         """The factory of our recorder."""
-        return SQLiteLedgerFactory(str(self._database))
+        return SQLiteLedgerFactory(str(self._database), create=self._create)
 
     def construct_mapper(self) -> Mapper[str]:
         """The mapper between records and stored entries."""

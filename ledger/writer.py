@@ -179,7 +179,7 @@ class Writer:
             _log.exception("The database or the head file cannot be written")
             self._fail(group, _unavailable(error))
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any fault
             _log.exception("The writer could not record a group")
             self._fresh = False
             if len(group) > 1:  # the fault of one must not be the others'

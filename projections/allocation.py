@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger.aggregates.allocation import ENVELOPE
-from ledger.rules.derivation import randomizations
+from ledger.rules.derivation import randomization_times
 from ledger.rules.members import text, texts, whole
 from projections.attribution import author
 from projections.times import utc_text, when
@@ -28,7 +28,7 @@ def allocation_view(case: Case) -> JsonObject:
     """Slot, stratum and arm as far as opened, how it came about, and all unblindings."""
     reasons = case.records.of(REASON)
     return {
-        "allocations": [_allocation(case, at, fact) for at, fact in randomizations(case)],
+        "allocations": [_allocation(case, at, fact) for at, fact in randomization_times(case)],
         "unblindings": [
             _unblinding(case, fact, reasons) for fact in case.records.of(BROKEN, ACCIDENTAL)
         ],
@@ -78,7 +78,7 @@ def _unblinding(case: Case, fact: Fact, reasons: list[Fact]) -> JsonObject:
         "reason_code": next((c for d in explained if (c := text(d, "reason_code"))), None),
         "reason_text": next((c for d in explained if (c := text(d, "reason_text"))), None),
         "cause": text(fact.data, "cause"),
-        "told_to": sorted({party for d in explained for party in texts(d, "told_to")}),
+        "told_to": [*sorted({party for d in explained for party in texts(d, "told_to")})],
         "impact": next((c for d in explained if (c := text(d, "impact"))), None),
         "reason_events": [row.id for row in later],
         **when(fact, case.zone),

@@ -6,7 +6,6 @@ An entry's rows depend on the log up to that entry alone, so they never change a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ledger.history import CORRECTED, VOIDED, changes_of
@@ -17,6 +16,8 @@ from projections.oversight import subject_of
 from projections.times import utc_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from ledger.history import Fact
     from ledger.record import Record
     from ledger.signing.register import Register
@@ -85,9 +86,7 @@ def expand(entry: JsonObject) -> Iterator[JsonObject]:
             yield {name: row.get(name) for name in COLUMNS}
 
 
-def _changes(
-    record: Record, facts: Mapping[str, Fact]
-) -> tuple[str, str | None, list[JsonValue]]:
+def _changes(record: Record, facts: Mapping[str, Fact]) -> tuple[str, str | None, list[JsonValue]]:
     target = text(record.data, "target")
     if record.type == CORRECTED:
         changed: list[JsonValue] = [

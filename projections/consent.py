@@ -1,4 +1,4 @@
-"""The consent register of one subject: consent by scope, forms signed, withdrawals (R-41 to R-49)."""
+"""The consent register of one subject: scopes, forms signed, withdrawals (R-41 to R-49)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ day; whoever reads as of an instant leaves out what holds later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ledger.rules.deviation import (
@@ -23,6 +22,8 @@ from projections.prefix import FOLD_ERRORS
 from projections.times import optional_text, utc_text, when
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from ledger.history import Fact, History
     from ledger.rules.case import Case
     from ledger.signing.register import Register
@@ -34,7 +35,8 @@ ASSESSED = "deviation.assessed.v1"
 
 def deviations_view(case: Case, rules: Iterable[CaseRule]) -> JsonObject:
     """The deviations of one subject, derived and reported; ``failed_rules`` could not be run."""
-    found, failed = [], []
+    found: list[tuple[str, Deviation]] = []
+    failed: list[JsonValue] = []
     for rule in rules:
         try:
             found += [(rule.definition, row) for row in deviations_of(case, [rule])]

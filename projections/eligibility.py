@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger.rules.delegation import is_signed
-from ledger.rules.derivation import randomizations
+from ledger.rules.derivation import randomization_times
 from ledger.rules.eligibility import (
     CONFIRMED,
     REVOKED,
@@ -46,7 +46,7 @@ def eligibility_view(case: Case) -> JsonObject:
 
 
 def _instant(case: Case) -> datetime | None:
-    assigned = randomizations(case)
+    assigned = randomization_times(case)
     if assigned:
         return assigned[0][0]
     last = max(case.records.in_effect(), key=lambda fact: fact.order, default=None)

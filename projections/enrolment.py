@@ -76,7 +76,10 @@ def enrolment_view(
         if row["state"] == "SCREEN_FAILED"
     )
     arms = [arm.id for arm in protocol.arms]
-    known = [*arms, *([NOT_OPENED] if any(_arm(row, arms) == NOT_OPENED for row in rows) else [])]
+    known = [
+        *arms,
+        *([NOT_OPENED] if any(_arm(row, arms) == NOT_OPENED for row in randomized) else []),
+    ]
     return {
         "planned": protocol.planned_number,
         "assessed": len(rows),
@@ -163,7 +166,8 @@ def _received(row: JsonObject, planned: int | None) -> str:
 def _recruitment(rows: list[JsonObject]) -> list[JsonValue]:
     consented = Counter(str(row["consented_at"])[:7] for row in rows if row["consented_at"])
     randomized = Counter(str(row["randomized_at"])[:7] for row in rows if row["randomized_at"])
-    total, found = 0, []
+    total = 0
+    found: list[JsonValue] = []
     for month in sorted({*consented, *randomized}):
         total += randomized[month]
         found.append(
@@ -174,4 +178,4 @@ def _recruitment(rows: list[JsonObject]) -> list[JsonValue]:
                 "cumulative": total,
             }
         )
-    return [*found]
+    return found

@@ -178,4 +178,3 @@ def _brief(fact: Fact) -> JsonObject:
         "occurred_utc": utc_text(fact.occurred_at),
         "recorded": utc_text(fact.record.recorded_at),
     }
-

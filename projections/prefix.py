@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from ledger.record import read_record
 from ledger.signing.rfc3339 import parse_recorded_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from ledger.application import LedgerApplication
@@ -23,7 +22,15 @@ if TYPE_CHECKING:
     from ledger.rules.case import Case
     from ledger.trials.definition import TrialDefinition
 
-FOLD_ERRORS = (LedgerError, LookupError, ValueError, TypeError, ArithmeticError, AttributeError)
+FOLD_ERRORS = (
+    LedgerError,
+    LookupError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+)
 """What folding a record raises when the record, or a rule that reads it, is not as expected."""
 
 _SUBJECT_FAMILIES = ("subject/", "treatment/")
@@ -92,6 +99,8 @@ class Prefix:
         return _recorded_at(found[0][1]) if found else None
 
     def _begins_before(self, stream: str) -> bool:
+        if self.parked:
+            return bool(self.stream(stream))
         first = self._application.store.select_events(stream, limit=1)
         return bool(first) and _seq(first[0].state) < self.size
 
@@ -118,9 +127,7 @@ class TrueHistory(History):
         for fact in known.facts.values():
             if fact.occurred_at <= at:
                 self._enter(fact)
-        self.pending = {
-            key: row for key, row in known.pending.items() if row.occurred_at <= at
-        }
+        self.pending = {key: row for key, row in known.pending.items() if row.occurred_at <= at}
         self.refused = [pair for pair in known.refused if pair[0].occurred_at <= at]
 
 

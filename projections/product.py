@@ -1,4 +1,4 @@
-"""The investigational product: infusions of a subject, and the balance of each lot (R-58 to R-60)."""
+"""The investigational product: a subject's infusions, the balance of each lot (R-58 to R-60)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def lot_view(
             (fact.occurred_at for fact in records.in_effect()),
             lambda at: {"standing": lot_standing(records, at).value},
         ),
-        "donor_codes": sorted({text(fact.data, "donor_code") or "" for fact in receipts}),
+        "donor_codes": [*sorted({text(fact.data, "donor_code") or "" for fact in receipts})],
         "receipts": [_receipt(fact) for fact in receipts],
         "received": found.received,
         "dispensed": sum(1 for name, _ in released if name == lot),
@@ -99,7 +99,7 @@ def _bags(found: LotAccount, subjects: Mapping[str, str]) -> list[JsonValue]:
             "standing": bag.standing.value,
             "received": list(bag.received),
             "used": list(bag.used),
-            "subjects": sorted({subjects[event] for event in bag.used}),
+            "subjects": [*sorted({subjects[event] for event in bag.used})],
             "returned": list(bag.returned),
             "destroyed": list(bag.destroyed),
         }

@@ -1,4 +1,4 @@
-"""Keys, roles, delegations and training with their dates: who could do what on a day (R-34, R-61)."""
+"""Keys, roles, delegations, training with their dates: who could do what when (R-34, R-61)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _key(register: Register, key: Key, time_of: Callable[[int], datetime | None]
         "name": key.name,
         "kind": key.kind,
         "organisation": key.organisation,
-        "algorithm": sorted(algorithm.value for algorithm in key.jwk.algorithms)[0],
+        "algorithm": min(algorithm.value for algorithm in key.jwk.algorithms),
         "jwk": key.jwk.as_object(),
         "source_prefix": key.source_prefix,
         "registered": key.registered,
@@ -113,7 +113,7 @@ def _delegation(register: Register, row: Delegation) -> JsonObject:
         "person": row.person,
         "name": register.name_of(row.person),
         "site": row.site,
-        "tasks": sorted(task.value for task in row.tasks),
+        "tasks": [*sorted(task.value for task in row.tasks)],
         "physician": row.physician,
         "from": row.starts,
         "to": row.ends,

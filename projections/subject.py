@@ -222,7 +222,7 @@ def subject_view(case: Case) -> JsonObject:
         "voided": sum(1 for fact in records.facts.values() if fact.voided_by),
         "refused": len(records.refused),
         "last_contact": _last_contact(records.timeline()),
-        "lots": sorted(lots_named(records)),
+        "lots": [*sorted(lots_named(records))],
     }
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ledger.signing.strict_json import JsonObject, JsonValue
-
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
     from zoneinfo import ZoneInfo
 
     from ledger.history import Fact
+    from ledger.signing.strict_json import JsonObject, JsonValue
 
 STANDINGS = "standings"
 """Member that lists what an object reads as from when on; readers keep the one of their instant."""

@@ -22,7 +22,7 @@ VISIT_TYPES = ("visit.completed.v1", "visit.missed.v1")
 
 
 def visits_view(case: Case) -> JsonObject:
-    """Each planned visit with window, actual day and score; records of other visits; the endpoint."""
+    """Each planned visit with window, actual day and score; other visits; the endpoint."""
     planned = schedule(case)
     scores = {row.visit.id: score_visit(case, row.visit.id) for row in planned}
     counted = {
@@ -100,7 +100,7 @@ def _series(case: Case, row: PlannedVisit, score: VisitScore) -> JsonObject:
 
 def _outcome(outcome: ChildPughScore | ChildPughIndeterminate) -> JsonObject:
     if isinstance(outcome, ChildPughScore):
-        points: JsonObject = dict(outcome.points)
+        points: JsonObject = {str(item): scored for item, scored in outcome.points.items()}
         return {
             "points": points,
             "total": outcome.total,
@@ -131,7 +131,9 @@ def _endpoint(
     case: Case, planned: tuple[PlannedVisit, ...], scores: dict[str, VisitScore]
 ) -> JsonObject:
     definition = case.protocol.endpoint
-    instants = [instant for row in planned for instant in _instants(row)]
+    instants = [
+        instant for row in planned if row.visit.id == definition.visit for instant in _instants(row)
+    ]
     instants += [fact.occurred_at for _, fact in ends_of_study(case)]
     score = scores.get(definition.visit)
     instants += [row.taken_at for row in score.inputs.values()] if score is not None else []

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.allocation.sealed_list import SealedList
 from ledger.application import LedgerApplication
-from ledger.errors import LedgerError
 from ledger.genesis import Sponsor, open_trial
-from ledger.record import Record
 from ledger.service import LedgerFiles, TrialLedger
 from ledger.signing import base64url
 from ledger.signing.envelope import Event, event_bytes
@@ -24,10 +21,17 @@ from ledger.signing.sealing import Disclosure, encode_sd_jwt, seal
 from ledger.signing.statement import Meaning, Signer, Statement, sign_statement
 from ledger.signing.strict_json import JsonObject, JsonValue, canonical
 from ledger.storage.head_file import HeadFile
-from ledger.submission import Submission
 from ledger.trials import TrialDefinition, load_trial
 from ledger.vocabulary import vocabulary
-from ledger.writer import Receipted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from ledger.errors import LedgerError
+    from ledger.record import Record
+    from ledger.submission import Submission
+    from ledger.writer import Receipted
 
 TRIAL = "XHNKKY-DFSC"
 SITE = "SY01"
@@ -292,9 +296,7 @@ def open_ledger(directory: Path, *, demonstration: bool = True) -> BuiltLedger:
 
 
 def build_ledger(directory: Path, *, demonstration: bool = True) -> BuiltLedger:
-    """A ledger ready for subjects: keys, roles, delegations, an approved form, the sealed list,
-    an active site.
-    """
+    """A ledger ready for subjects: keys, roles, delegations, approved form, site, sealed list."""
     built = open_ledger(directory, demonstration=demonstration)
     built.register(REGISTRAR, by=SPONSOR)
     built.grant(REGISTRAR, "registrar", "trial", by=SPONSOR)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api.cli import options
-from api.client import Identity
+from api.identity import Identity
 from ledger.application import LedgerApplication
 from ledger.genesis import read_genesis
 from ledger.signing.jwk import Curve

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from api.cli import options
-from api.client import Identity
+from api.identity import Identity
 from ledger.application import LedgerApplication
 from ledger.clock import SystemClock
 from ledger.errors import RejectedInput

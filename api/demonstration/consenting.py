@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from api.demonstration.days import AMENDED, RECONSENT_DUE, at, minutes
 from api.demonstration.dice import Dice
 from api.demonstration.mess import Mess
-from api.demonstration.participants import Participant
-from api.demonstration.pen import Pen
 from api.demonstration.people import member_of
 from api.demonstration.step import Remark
-from ledger.signing.strict_json import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date, datetime
+
+    from api.demonstration.participants import Participant
+    from api.demonstration.pen import Pen
+    from ledger.signing.strict_json import JsonObject, JsonValue
 
 LANGUAGE: Final = "zh-Hans"
 SCOPES: Final[tuple[str, ...]] = (

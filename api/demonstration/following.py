@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from api.demonstration.days import at, days_after, minutes
 from api.demonstration.liver import items_at
-from api.demonstration.participants import Participant
 from api.demonstration.pen import Pen, partial, says
 from api.demonstration.people import EDC
 from api.demonstration.screening import Chart, record_liver
 from api.demonstration.step import ORDINARY, Remark
-from ledger.signing.strict_json import JsonObject
-from ledger.trials import TrialDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from api.demonstration.participants import Participant
+    from ledger.signing.strict_json import JsonObject
+    from ledger.trials import TrialDefinition
 
 ADVERSE_EVENTS: Final = (
     ("Fever", "10016558", 1),
@@ -34,9 +37,7 @@ class PlannedVisit:
     day: date
 
 
-def visits(
-    definition: TrialDefinition, person: Participant, pen: Pen, infused_on: date
-) -> Iterator[PlannedVisit]:
+def visits(definition: TrialDefinition, pen: Pen, infused_on: date) -> Iterator[PlannedVisit]:
     """The visits after baseline, each a few days around its target."""
     for visit in definition.protocol.visits:
         if visit.target_day > 0:
@@ -44,9 +45,7 @@ def visits(
             yield PlannedVisit(visit.id, days_after(infused_on, visit.target_day + jitter))
 
 
-def attend(
-    pen: Pen, person: Participant, chart: Chart, visit: PlannedVisit, arm: str
-) -> None:
+def attend(pen: Pen, person: Participant, chart: Chart, visit: PlannedVisit, arm: str) -> None:
     """The visit takes place; the systems send it in the evening."""
     evening = at(visit.day, 16, 20) + minutes(person.number % 50)
     items = items_at(person.items, arm=arm, visit=visit.name, dice=pen.dice)
@@ -88,9 +87,7 @@ def adverse_event(
         "narrative": "Began in the evening after the infusion and passed without treatment.",
     }
     data.update(changes)  # type: ignore[arg-type]
-    return pen.write(
-        "adverse-event.recorded.v1", data, at=at(day, 15, 40), by=by, remark=remark
-    )
+    return pen.write("adverse-event.recorded.v1", data, at=at(day, 15, 40), by=by, remark=remark)
 
 
 def serious_event(

@@ -6,9 +6,10 @@ Plausible, and invented. The double-infusion group improves somewhat more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from api.demonstration.dice import Dice
+if TYPE_CHECKING:
+    from api.demonstration.dice import Dice
 
 Items: TypeAlias = tuple[int, int, int, int, int]
 """Points for bilirubin, albumin, INR, ascites, encephalopathy."""

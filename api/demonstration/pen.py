@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from api.demonstration.days import minutes
 from api.demonstration.dice import Dice, derive
-from api.demonstration.people import EDC, LIMS, member_of
+from api.demonstration.people import member_of
 from api.demonstration.step import ORDINARY, Expected, Mark, Remark, Step
 from ledger.events.registry import EVENT_TYPES
 from ledger.signing.event_id import event_id
 from ledger.signing.statement import Meaning
-from ledger.signing.strict_json import JsonObject
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ledger.signing.strict_json import JsonObject
 
 PROMPTLY: Final = minutes(4)
 _PREFERRED: Final = (Meaning.CONSENT_EXPLAINED, Meaning.AUTHORSHIP, Meaning.APPROVAL)
@@ -109,6 +112,3 @@ def partial(value: str) -> JsonObject:
 def quantity(value: str, unit: str) -> JsonObject:
     """A number with its unit."""
     return {"value": value, "unit": unit}
-
-
-TRANSMITTERS: Final = (EDC, LIMS)

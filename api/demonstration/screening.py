@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Final
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from api.demonstration.days import at, minutes
+from api.demonstration.findings import HISTORY, THERAPY, Finding, coded
 from api.demonstration.liver import BASELINES, values_for
 from api.demonstration.mess import Mess
-from api.demonstration.participants import Participant
 from api.demonstration.pen import Pen, partial, quantity
 from api.demonstration.people import EDC, LIMS, member_of
 from api.demonstration.step import ORDINARY, Remark
-from ledger.signing.strict_json import JsonObject
-from ledger.trials import TrialDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from api.demonstration.participants import Participant
+    from ledger.signing.strict_json import JsonObject
+    from ledger.trials import TrialDefinition
 
 STATEMENT: Final = "All criteria of the protocol are met; randomization may follow."
 DIAGNOSES: Final = (
@@ -31,60 +35,6 @@ HISTORIES: Final = (
     ("Cholelithiasis", "K80.2"),
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What makes a subject fail: the criterion, the judgement, and the evidence that differs."""
-
-    criterion: str
-    result: str
-    type: str | None = None
-    data: JsonObject = field(default_factory=dict)
-
-
-def coded(term: str, code: str, onset: str) -> JsonObject:
-    """A condition with its ICD-10 code."""
-    return {
-        "term": term,
-        "code": code,
-        "code_system": "ICD-10",
-        "onset": partial(onset),
-        "ongoing": True,
-    }
-
-
-_HISTORY: Final = "medical-history.recorded.v1"
-_THERAPY: Final = "concomitant-therapy.recorded.v1"
-FINDINGS: Final = (
-    Finding("IN02", "NOT_MET"),
-    Finding("EX01", "PRESENT", _HISTORY, coded("Hepatocellular carcinoma", "C22.0", "2023-11")),
-    Finding("EX03", "PRESENT", _HISTORY, coded("Acute heart failure", "I50.9", "2024-01")),
-    Finding(
-        "EX05", "PRESENT", "lab-result.recorded.v1",
-        {"test_code": "hiv-western-blot", "result": "positive"},
-    ),
-    Finding(
-        "EX06", "PRESENT", _THERAPY,
-        {
-            "drug": "Peginterferon alfa-2a", "therapy_class": "interferon",
-            "route": "subcutaneous", "start": partial("2023-09"), "end": partial("2023-12-20"),
-        },
-    ),
-    Finding("EX07", "PRESENT", _HISTORY, coded("Depressive episode", "F32.1", "2021")),
-    Finding(
-        "EX08", "PRESENT", "prior-trial-participation.recorded.v1",
-        {"participated": True, "trial": "NCT05121870"},
-    ),
-    Finding(
-        "EX10", "PRESENT", "allergy.recorded.v1",
-        {"kind": "drug", "substance": "Penicillins, shellfish", "drug_count": 2, "food_count": 1},
-    ),
-    Finding("EX02", "PRESENT", _HISTORY, coded("Liver transplant status", "Z94.4", "2019-05-14")),
-    Finding("EX04", "PRESENT"),
-    Finding("EX11", "PRESENT"),
-    Finding("IN02", "NOT_MET"),
-)  # fmt: skip
-"""Why the screen failures fail, one after the other."""
 
 _EVIDENCE: Final = {
     "IN01": ("identified", "demographics"),
@@ -110,6 +60,7 @@ class Chart:
 
     ids: dict[str, str] = field(default_factory=dict)
     screening_number: int = 1
+    prior_trial: JsonObject = field(default_factory=lambda: {"participated": False})
 
     def evidence(self, criterion: str) -> list[str]:
         """The events a criterion rests on."""
@@ -149,11 +100,19 @@ def collect_evidence(
 ) -> None:
     """Everything screening finds on one day, sent by the site's systems in the evening."""
     evening = at(day, 17, 15) + minutes(person.number % 40)
+    replaced = finding.type if finding is not None else None
+    if replaced == "prior-trial-participation.recorded.v1":
+        last = partial((day - timedelta(days=9)).isoformat())
+        chart.prior_trial = {
+            "participated": True,
+            "trial": "NCT05121870",
+            "last_participation": last,
+        }
     _histories(pen, person, chart, day, evening)
     _laboratory(pen, person, chart, day, evening, finding)
-    if finding is not None and finding.type is not None:
+    if finding is not None and finding.type is not None and finding.data:
         chart.ids[f"finding/{finding.criterion}"] = pen.write(
-            finding.type, _dated(finding.data, day), at=at(day, 14, 40), by=EDC, recorded=evening
+            finding.type, dict(finding.data), at=at(day, 14, 40), by=EDC, recorded=evening
         )
     pen.write(
         "visit.completed.v1",
@@ -164,12 +123,6 @@ def collect_evidence(
     )
 
 
-def _dated(data: JsonObject, day: date) -> JsonObject:
-    if data.get("participated") is True:
-        return {**data, "last_participation": partial((day - minutes(9 * 1440)).isoformat())}
-    return data
-
-
 def _histories(pen: Pen, person: Participant, chart: Chart, day: date, evening: datetime) -> None:
     dice = pen.dice
     term, code = dice.one_of(DIAGNOSES, "diagnosis")
@@ -178,7 +131,7 @@ def _histories(pen: Pen, person: Participant, chart: Chart, day: date, evening: 
     chart.ids["diagnosis"] = pen.write(
         "diagnosis.recorded.v1", diagnosed, at=at(day, 11), by=person.physician, recorded=evening
     )
-    record = {"originator": {"person": member_of("crc").id, "device": "tablet-04"}}
+    record: JsonObject = {"originator": {"person": member_of("crc").id, "device": "tablet-04"}}
     told: tuple[tuple[str, str, JsonObject], ...] = (
         (
             "demographics",
@@ -190,10 +143,10 @@ def _histories(pen: Pen, person: Participant, chart: Chart, day: date, evening: 
                 "record": record,
             },
         ),
-        ("history", _HISTORY, coded(*dice.one_of(HISTORIES, "history"), "2018")),
+        ("history", HISTORY, coded(*dice.one_of(HISTORIES, "history"), "2018")),
         (
             "therapy",
-            _THERAPY,
+            THERAPY,
             {
                 "drug": "Spironolactone",
                 "therapy_class": "diuretic",
@@ -204,7 +157,7 @@ def _histories(pen: Pen, person: Participant, chart: Chart, day: date, evening: 
             },
         ),
         ("allergy", "allergy.recorded.v1", {"kind": "none-known"}),
-        ("prior-trial", "prior-trial-participation.recorded.v1", {"participated": False}),
+        ("prior-trial", "prior-trial-participation.recorded.v1", dict(chart.prior_trial)),
         (
             "ultrasound",
             "procedure.recorded.v1",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from api.demonstration.mess import Mess
-from ledger.signing.statement import Meaning
-from ledger.signing.strict_json import JsonObject
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from api.demonstration.mess import Mess
+    from ledger.signing.statement import Meaning
+    from ledger.signing.strict_json import JsonObject
 
 
 class Expected(StrEnum):
@@ -45,7 +48,8 @@ class Step:
     """An event to post at ``recorded_at``; ``data`` holds the members to seal still in clear.
 
     ``together``: a system sends it in one request with its neighbours of the same time.
-    ``signed_at`` is what a person's signature claims; a repeated step repeats it too.
+    ``signed_at`` is what a person's signature claims; a repeated step repeats it too. ``slot`` is
+    the stratum and the slot that a request to randomize is foreseen to get.
     """
 
     recorded_at: datetime
@@ -59,6 +63,7 @@ class Step:
     signed_at: datetime
     remark: Remark = ORDINARY
     together: bool = False
+    slot: tuple[str, int] | None = None
 
     @property
     def expect(self) -> Expected:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from api.demonstration.days import at, minutes
 from api.demonstration.mess import Mess
-from api.demonstration.participants import Participant
 from api.demonstration.pen import Pen, quantity, says
 from api.demonstration.people import member_of
 from api.demonstration.screening import test_pregnancy
 from api.demonstration.step import ORDINARY, Expected, Mark, Remark
 from api.demonstration.stock import Bag, Store, hand_over
 from ledger.signing.statement import Meaning
-from ledger.signing.strict_json import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date, datetime
+
+    from api.demonstration.participants import Participant
+    from ledger.signing.strict_json import JsonObject, JsonValue
 
 BY_NURSES: Final = (Mark("nurse-1", Meaning.AUTHORSHIP), Mark("nurse-3", Meaning.REVIEW))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
 
@@ -26,9 +24,14 @@ from api.statements import (
     split_lines,
 )
 from ledger.errors import LedgerError, RejectedInput
-from ledger.record import Record
 from ledger.signing.envelope import UUID7
 from ledger.submission import Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from ledger.record import Record
 
 door = trial_door("events", "Signed events and their receipts.")
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Response
+from typing import TYPE_CHECKING, Any
 
 from api.context import doors
 from api.resources import trial_door
 from api.responses import json_response, page, text_response
 from api.schemas.cursor import number_key
 from api.schemas.query import Known, Page
+
+if TYPE_CHECKING:
+    from flask import Response
 
 door = trial_door("log", "The log, its keys and its soundness.")
 
@@ -78,7 +79,7 @@ def get_quarantine(query: dict[str, Any]) -> Response:
         for one in kept
     ]
     last = kept[-1].number if kept else None
-    return page(rows, limit=query["limit"], kind="quarantine", last=last)
+    return page(rows, more=len(rows) >= query["limit"], kind="quarantine", last=last)
 
 
 def _log() -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Response
+from typing import TYPE_CHECKING, Any
 
 from api.context import doors
 from api.resources import trial_door
@@ -12,6 +10,9 @@ from api.responses import json_response, page
 from api.schemas.cursor import text_key
 from api.schemas.query import Known, Page, Replay
 from ledger.errors import RejectedInput
+
+if TYPE_CHECKING:
+    from flask import Response
 
 door = trial_door("subjects", "Subjects and enrolment, at any record and occurrence time.")
 
@@ -22,10 +23,10 @@ def get_subjects(query: dict[str, Any]) -> Response:
     """The subjects in order of their ids."""
     held = doors()
     held.follow()
-    after = text_key("subjects", query.get("after"))
+    after = text_key("subjects", query.get("after")) or ""
     rows = held.projections.subjects(after, query["limit"])
     last = subject_key(rows[-1]) if rows else None
-    return page(rows, limit=query["limit"], kind="subjects", last=last)
+    return page(rows, more=len(rows) >= query["limit"], kind="subjects", last=last)
 
 
 @door.route("/subjects/<string:subject_id>", methods=["GET"])
@@ -56,7 +57,7 @@ def get_enrolment(query: dict[str, Any]) -> Response:
 
 def subject_key(row: dict[str, Any]) -> str:
     """The id of a row of the listing."""
-    return str(row["subject_id"])
+    return str(row["subject"])
 
 
 def _found(state: dict[str, Any] | None) -> Response:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Response, request, stream_with_context
 
@@ -15,9 +14,31 @@ from api.responses import encoded, page
 from api.schemas.cursor import number_key
 from api.schemas.query import MAX_PAGE, Trail
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
 door = trial_door("trail", "The audit trail, field by field.")
 CSV: Final = "text/csv"
-COLUMNS: Final = ("who", "role", "when", "field", "old", "new", "reason", "type", "subject", "id")
+COLUMNS: Final[Mapping[str, str]] = {
+    "who": "who",
+    "name": "name",
+    "role": "role",
+    "when": "recorded",
+    "occurred": "occurred",
+    "action": "action",
+    "field": "field",
+    "old": "old",
+    "new": "new",
+    "reason": "reason",
+    "meaning": "meaning",
+    "type": "type",
+    "subject": "subject",
+    "stream": "stream",
+    "event": "event",
+    "seq": "seq",
+}
+"""The columns of the CSV form, each with the member of the row it shows."""
+
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -25,10 +46,14 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 @door.query(Trail)
 @door.alt_response(200, description="A page of rows; as text/csv all rows.")
 def get_events(query: dict[str, Any]) -> Response:
-    """The audit trail by subject, type, actor, site and time (21 CFR 11.10(e))."""
+    """The audit trail by subject, type, actor, site and time (21 CFR 11.10(e)).
+
+    One row for each field of each entry; ``limit`` counts entries, whose rows stay together.
+    """
     held = doors()
     held.follow()
-    after = number_key("trail", query.get("after"))
+    found_after = number_key("trail", query.get("after"))
+    after = -1 if found_after is None else found_after
     if _wants_csv(query):
         rows = stream_with_context(csv_lines(_all(held, query, after)))
         response = Response(rows, content_type="text/csv; charset=utf-8; header=present")
@@ -36,20 +61,17 @@ def get_events(query: dict[str, Any]) -> Response:
         response.headers["Cache-Control"] = "no-store"
         return response
     found = _rows(held, query, after, query["limit"])
-    last = row_key(found[-1]) if found else None
-    return page(found, limit=query["limit"], kind="trail", last=last)
-
-
-def row_key(row: dict[str, Any]) -> int:
-    """The number that orders the rows."""
-    return int(row["row"])
+    entries = {row["seq"] for row in found}
+    more = len(entries) >= query["limit"]
+    return page(found, more=more, kind="trail", last=max(entries, default=None))
 
 
 def csv_lines(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
     """The rows as RFC 4180 lines in which no cell can be taken for a formula."""
     yield _line(COLUMNS)
     for row in rows:
-        yield _line([cell(row.get(column)) for column in COLUMNS])
+        shown = {**row, "reason": _reason(row)}
+        yield _line([cell(shown.get(member)) for member in COLUMNS.values()])
 
 
 def cell(value: Any) -> str:
@@ -60,7 +82,12 @@ def cell(value: Any) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _line(cells: Any) -> str:
+def _reason(row: Mapping[str, Any]) -> str:
+    parts = (row.get("reason_code"), row.get("reason_text"))
+    return ": ".join(str(part) for part in parts if part)
+
+
+def _line(cells: Iterable[str]) -> str:
     line = io.StringIO()
     csv.writer(line, quoting=csv.QUOTE_ALL).writerow(cells)
     return line.getvalue()
@@ -72,16 +99,20 @@ def _wants_csv(query: dict[str, Any]) -> bool:
     return request.accept_mimetypes.best_match(["application/json", CSV]) == CSV
 
 
-def _rows(
-    held: Doors, query: dict[str, Any], after: int | None, limit: int
-) -> list[dict[str, Any]]:
-    names = ("subject", "type", "actor", "site", "since", "until")
-    return held.projections.audit_trail(*(query.get(name) for name in names), after, limit)
+def _rows(held: Doors, query: Mapping[str, Any], after: int, limit: int) -> list[dict[str, Any]]:
+    return held.projections.audit_trail(
+        subject=query.get("subject"),
+        type=query.get("type"),
+        actor=query.get("actor"),
+        site=query.get("site"),
+        since=query.get("since"),
+        until=query.get("until"),
+        after=after,
+        limit=limit,
+    )
 
 
-def _all(held: Doors, query: dict[str, Any], after: int | None) -> Iterator[dict[str, Any]]:
+def _all(held: Doors, query: Mapping[str, Any], after: int) -> Iterator[dict[str, Any]]:
     while rows := _rows(held, query, after, MAX_PAGE):
         yield from rows
-        if len(rows) < MAX_PAGE:
-            return
-        after = row_key(rows[-1])
+        after = int(rows[-1]["seq"])

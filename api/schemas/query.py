@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
-from flask import Request
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from webargs.flaskparser import FlaskParser
 
 from ledger.errors import RejectedInput
-from ledger.signing.envelope import STREAM, TYPE
+from ledger.signing.envelope import TYPE
 from ledger.signing.rfc3339 import parse_rfc3339
+
+if TYPE_CHECKING:
+    from flask import Request
 
 MAX_PAGE: Final = 1_000
 _POSITION: Final = re.compile(r"0|[1-9][0-9]{0,14}")
@@ -26,7 +28,11 @@ class Instant(fields.Field[datetime]):
     """An RFC 3339 time with its offset."""
 
     def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+        self,
+        value: Any,
+        attr: str | None,  # noqa: ARG002 - marshmallow's own signature
+        data: Mapping[str, Any] | None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
     ) -> datetime:
         try:
             return parse_rfc3339(str(value))
@@ -51,7 +57,11 @@ class Whole(fields.Field[int]):
     """A whole number in plain digits."""
 
     def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+        self,
+        value: Any,
+        attr: str | None,  # noqa: ARG002 - marshmallow's own signature
+        data: Mapping[str, Any] | None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
     ) -> int:
         if not _POSITION.fullmatch(str(value)):
             message = "Must be a whole number in digits."
@@ -117,12 +127,12 @@ class Replay(Known):
 class Trail(Page):
     """Filters of the audit trail."""
 
-    subject = text("The stream, or a subject id.", f"{STREAM.pattern}|{_SUBJECT}", "Is no stream.")
+    subject = text("The subject's id.", _SUBJECT, "Is no subject id such as SY01-0007.")
     type = text("The event type.", TYPE.pattern, "Is no event type.")
     actor = text("Source URI of who signed.", r"/[A-Za-z0-9._/-]{1,200}", "Is no source URI.")
     site = text("The site.", r"[A-Z0-9]{2,16}", "Is no site.")
     since = instant("Recorded at or after.")
-    until = instant("Recorded before.")
+    until = instant("Recorded at or before.")
     format = fields.String(
         validate=validate.OneOf(("json", "csv")),
         metadata={"description": "json or csv; else the header Accept decides."},
@@ -137,19 +147,31 @@ class DeviationQuery(Page):
     as_of = instant("Judged as of a time.")
 
 
+class ReportQuery(Query):
+    """Which report."""
+
+    as_of = instant("As it was known at a record time.")
+    subject = text("Whose replay the report shows.", _SUBJECT, "Is no subject id.")
+    format = fields.String(
+        load_default="html",
+        validate=validate.OneOf(("html", "json"), error="Only html and json are made so far."),
+        metadata={"description": "html or json."},
+    )
+
+
 class StrictParser(FlaskParser):
     """Reads a query by its schema and lets the schema's own error through."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION: Mapping[str, str | None] = {"query": RAISE}
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {"query": RAISE}  # noqa: RUF012
 
     def handle_error(
         self,
         error: ValidationError,
-        req: Request,
-        schema: Schema,
+        req: Request,  # noqa: ARG002 - webargs' own signature
+        schema: Schema,  # noqa: ARG002
         *,
-        error_status_code: int | None,
-        error_headers: Mapping[str, str] | None,
+        error_status_code: int | None,  # noqa: ARG002
+        error_headers: Mapping[str, str] | None,  # noqa: ARG002
     ) -> NoReturn:
         """Let the application's own handler write the problem."""
         raise error

@@ -27,10 +27,13 @@ class EventType:
         """The type's name, such as ``consent.obtained.v1``."""
         return self.rule.name
 
-    def check(self, data: JsonObject) -> None:
-        """Check a payload with its openings merged; raises RejectedInput naming the member."""
+    def check(self, data: JsonObject, *, withheld: bool = False) -> None:
+        """Check a payload with its openings merged; raises RejectedInput naming the member.
+
+        With ``withheld`` openings, sealed members may be missing.
+        """
         try:
-            self.schema.load(data)
+            self.schema.load(data, partial=tuple(self.rule.sealed) if withheld else None)
         except ValidationError as error:
             where, message = first_problem(error.messages_dict)
             raise RejectedInput(

@@ -10,6 +10,7 @@ from ledger.aggregates.allocation import ENVELOPE, RANDOMIZED
 from ledger.rules.members import instant, instant_or_time, text, texts, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from ledger.history import Fact, History
@@ -86,6 +87,12 @@ def _infusion(fact: Fact) -> Infusion:
         lot=text(fact.data, "lot") or "",
         bags=texts(fact.data, "bag_ids"),
     )
+
+
+def numbered(records: History) -> Iterator[tuple[Infusion, bool]]:
+    """Each infusion, and whether it comes after the first and so tells the arm."""
+    for index, given in enumerate(infusions(records)):
+        yield given, index > 0
 
 
 def treatment_end(records: History, *, not_given_after: Infusion | None = None) -> datetime | None:

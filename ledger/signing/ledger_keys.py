@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SEED_BYTES = 32
+_SEED_HEX = re.compile(r"[0-9a-f]{64}")
+_MEMBERS = ("origin", "statement_seed", "checkpoint_seed", "salt_secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,13 @@ class LedgerKeys:
 
     @classmethod
     def load(cls, path: Path) -> LedgerKeys:
-        """Read the keys; raises TrustFailure when the file is open to others or malformed."""
+        """Read the keys; raises TrustFailure for a file missing, open to others or malformed."""
+        if not path.is_file():
+            raise TrustFailure(
+                "keys.missing",
+                f"The key file {path.name} is missing.",
+                remedy="Put it back; without it the ledger can be read but not continued.",
+            )
         if path.stat().st_mode & 0o077:
             raise TrustFailure(
                 "keys.open-to-others",
@@ -99,14 +108,10 @@ class LedgerKeys:
                 remedy=f"Run chmod 600 {path.name} and consider the keys compromised.",
             )
         value = strict_json.parse_object(path.read_bytes())
-        try:
-            return cls(
-                str(value["origin"]),
-                bytes.fromhex(str(value["statement_seed"])),
-                bytes.fromhex(str(value["checkpoint_seed"])),
-                bytes.fromhex(str(value["salt_secret"])),
-            )
-        except (KeyError, ValueError) as error:
+        origin, *secret = (value.get(name) for name in _MEMBERS)
+        texts = [text for text in secret if isinstance(text, str) and _SEED_HEX.fullmatch(text)]
+        if not isinstance(origin, str) or len(texts) != len(secret):
             raise TrustFailure(
                 "keys.malformed", f"The key file {path.name} is not a ledger's key file."
-            ) from error
+            )
+        return cls(origin, *(bytes.fromhex(text) for text in texts))

@@ -7,9 +7,7 @@ the verifier and the stored values, and nothing here can write.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from urllib.parse import quote
 
 from ledger.errors import Unavailable
@@ -24,8 +22,13 @@ from ledger.verification.evidence import (
     StoredTile,
     Unreadable,
 )
-from ledger.verification.report import RootOfTrust, VerificationReport
 from ledger.verification.run import Progress, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from ledger.verification.report import RootOfTrust, VerificationReport
 
 _COLUMNS: Final = {
     "stored_events": (

@@ -8,6 +8,7 @@ file is set up for full durability (WAL with ``synchronous=FULL``).
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -27,6 +28,7 @@ from eventsourcing.sqlite import (
     SQLiteFactory,
 )
 
+from ledger.errors import IntegrityFailure
 from ledger.log.chain import ChainHead, StreamHead
 from ledger.log.entry import parse_entry
 from ledger.log.tree import leaf_hash
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS = 10
 """How long a writer waits for another process's transaction before it gives up."""
+
+_PAUSE_SECONDS = 0.01
 
 _INSERT = (
     "INSERT INTO stored_events (seq, originator_id, originator_version, topic, state, event_id)"
@@ -61,13 +65,23 @@ class LedgerPool(SQLiteConnectionPool):
 
     def _lay_out(self) -> None:
         # The page size counts only before the file has its first page; switching to WAL writes it.
-        fresh = sqlite3.connect(self.db_name, uri=True, timeout=LOCK_SECONDS)
-        try:
-            if fresh.execute("PRAGMA page_count").fetchone()[0] == 0:
-                fresh.execute(PAGE_SIZE)
-                fresh.execute("PRAGMA journal_mode = WAL")
-        finally:
-            fresh.close()
+        # SQLite's own time-out does not cover that switch when several processes start together.
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            fresh = sqlite3.connect(self.db_name, uri=True, timeout=LOCK_SECONDS)
+            try:
+                if fresh.execute("PRAGMA page_count").fetchone()[0] == 0:
+                    fresh.execute(PAGE_SIZE)
+                if fresh.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                    fresh.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise OperationalError(error) from error
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return
+            finally:
+                fresh.close()
 
 
 class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
@@ -135,12 +149,16 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
     def head(self) -> ChainHead:
         """The chain's head as the head row states it."""
         row = self._one("SELECT size, hash, recorded_at FROM ledger_head")
-        return ChainHead(row[0], row[1], row[2]) if row else ChainHead()
+        if row is None:
+            return ChainHead()
+        if tuple(map(type, row)) != (int, str, str):
+            raise _other_type("ledger_head")
+        return ChainHead(row[0], row[1], row[2])
 
     def entries(self, start: int, stop: int) -> list[tuple[int, bytes]]:
         """Positions and bytes of the entries in ``start <= seq < stop``, in order."""
         return [
-            (row[0], row[1])
+            (row[0], _blob(row[1]))
             for row in self._all(
                 "SELECT seq, state FROM stored_events WHERE seq >= ? AND seq < ? ORDER BY seq",
                 (start, stop),
@@ -150,7 +168,7 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
     def entry(self, seq: int) -> bytes | None:
         """The bytes of one entry."""
         row = self._one("SELECT state FROM stored_events WHERE seq = ?", (seq,))
-        return row[0] if row else None
+        return _blob(row[0]) if row else None
 
     def position_of(self, event_id: str) -> int | None:
         """The position of the entry that holds an event id."""
@@ -172,7 +190,7 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         )
         if row is None:
             return StreamHead()
-        entry = parse_entry(row[0])
+        entry = parse_entry(_blob(row[0]))
         return StreamHead(entry.stream_seq + 1, entry.link_hash())
 
     def streams(self, prefix: str) -> list[str]:
@@ -294,18 +312,31 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
             return cursor.fetchone()
 
 
+def _blob(value: object) -> bytes:
+    # SQLite keeps whatever type was written; only bytes were ever written by us.
+    if not isinstance(value, bytes):
+        raise _other_type("stored_events")
+    return value
+
+
+def _other_type(table: str) -> IntegrityFailure:
+    return IntegrityFailure(
+        "storage.column-type", f"A row of {table} holds another type than was ever written."
+    )
+
+
 class SQLiteLedgerFactory(SQLiteFactory):
     """The library's factory, with our pool and recorder."""
 
     application_recorder_class = SQLiteLedgerRecorder
 
-    def __init__(self, db_name: str, *, create: str = "yes") -> None:
+    def __init__(self, db_name: str, *, create: bool = True) -> None:
         super().__init__(
             {
                 self.SQLITE_DBNAME: db_name,
                 self.SQLITE_LOCK_TIMEOUT: str(LOCK_SECONDS),
                 self.ORIGINATOR_ID_TYPE: "text",
-                self.CREATE_TABLE: create,
+                self.CREATE_TABLE: "yes" if create else "no",
             }
         )
         self.datastore.close()

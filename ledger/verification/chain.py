@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from ledger.log.entry import ZERO_HASH, Entry
-from ledger.verification.evidence import StoredColumns
-from ledger.verification.reading import ReadEntry
-from ledger.verification.report import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ledger.verification.evidence import StoredColumns
+    from ledger.verification.reading import ReadEntry
+    from ledger.verification.report import Findings
 
 _REMEMBERED: Final = 4_096
 
@@ -98,7 +101,7 @@ class ChainCheck:
         return seq in self._broken_after
 
     def end(self, last: int, *, head_hash: str | None) -> None:
-        """The last entry was read; ``head_hash`` is given when the head row tells of other bytes."""
+        """All entries are read; ``head_hash`` is what the head row says of other last bytes."""
         self._settle()
         if head_hash is not None and self._before is not None:
             self._findings.add(

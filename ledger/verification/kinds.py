@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Check(IntEnum):
@@ -70,11 +72,28 @@ class FindingKind:
     remedy: str
     harmless: bool = False
 
+    @property
+    def touches_entries(self) -> bool:
+        """Whether entries are not as they were signed, so that less of the log is provable."""
+        return self.remedy == _RESTORE and self.check in _ENTRY_CHECKS
+
+
+_ENTRY_CHECKS: Final = (
+    Check.ENTRIES,
+    Check.CHAIN,
+    Check.STREAMS,
+    Check.TREE,
+    Check.STATEMENTS,
+)
 
 _RESTORE: Final = "Keep this copy as evidence and restore the newest backup that verifies."
 _BUG: Final = (
     "The ledger itself signed or admitted this. Keep a copy, stop recording and compare "
     "with the bundle and receipts others hold."
+)
+_ALTERED_OR_BUG: Final = (
+    "If the request beside it was altered, restore a backup. If nothing else is damaged, the "
+    "ledger itself signed this: keep a copy, stop recording and compare with receipts."
 )
 _DERIVED: Final = (
     "The entries are whole, so this value can be made again from them; find out first who "
@@ -83,10 +102,10 @@ _DERIVED: Final = (
 
 _ROWS: Final = (
     ("entries.missing", Check.ENTRIES, "Entries are missing from the log.", _RESTORE),
-    ("entries.extra", Check.ENTRIES, "There are rows behind the log's end or before its "
-     "beginning.", "Keep a copy; nothing signed covers these rows, they are no records."),
-    ("entries.unreadable", Check.ENTRIES, "A stored entry cannot be read or is not an entry in "
-     "canonical form.", _RESTORE),
+    ("entries.extra", Check.ENTRIES, ("There are rows behind the log's end or before its "
+     "beginning."), "Keep a copy; nothing signed covers these rows, they are no records."),
+    ("entries.unreadable", Check.ENTRIES, ("A stored entry cannot be read or is not an entry in "
+     "canonical form."), _RESTORE),
     ("entries.position", Check.ENTRIES, "A row holds an entry that belongs at another position.",
      _RESTORE),
     ("entries.column", Check.ENTRIES, "A column beside an entry does not say what the entry says.",
@@ -100,93 +119,92 @@ _ROWS: Final = (
      _RESTORE),
     ("streams.broken", Check.STREAMS, "An entry was linked to another predecessor in its stream.",
      _RESTORE),
-    ("tree.entries", Check.TREE, "Entries are not those that the signed checkpoints and the "
-     "stored tiles cover.", _RESTORE),
-    ("tree.root", Check.TREE, "The tree does not have the root that the log signed; the change "
-     "lies after the last checkpoint that agrees.", _RESTORE),
+    ("tree.entries", Check.TREE, ("Entries are not those that the signed checkpoints and the "
+     "stored tiles cover."), _RESTORE),
+    ("tree.root", Check.TREE, ("The tree does not have the root that the log signed; the change "
+     "lies after the last checkpoint that agrees."), _RESTORE),
     ("tree.tile", Check.TREE, "A stored tile does not hold the tree's hashes.", _DERIVED),
     ("tree.tile-root", Check.TREE, "A stored tile's root is not the root over its hashes.",
      _DERIVED),
     ("tree.tile-missing", Check.TREE, "A full tile of the tree is not stored.", _DERIVED),
     ("tree.tile-extra", Check.TREE, "A tile is stored that the tree does not have.", _DERIVED),
-    ("checkpoints.signature", Check.CHECKPOINTS, "A checkpoint is not signed by the log's key, "
-     "or is not a checkpoint of this log.", "Other checkpoints cover the entries. Find out who "
-     "altered the database; never hand out this checkpoint."),
-    ("checkpoints.size", Check.CHECKPOINTS, "A checkpoint is kept under another size than it "
-     "states.", _DERIVED),
+    ("checkpoints.signature", Check.CHECKPOINTS, ("A checkpoint is not signed by the log's key, "
+     "or is not a checkpoint of this log."), ("Other checkpoints cover the entries. Find out who "
+     "altered the database; never hand out this checkpoint.")),
+    ("checkpoints.size", Check.CHECKPOINTS, ("A checkpoint is kept under another size than it "
+     "states."), _DERIVED),
     ("checkpoints.missing", Check.CHECKPOINTS, "A checkpoint that must be there is missing.",
-     "Compare with the head file and with receipts: the last of them that verifies says how far "
-     "the log was signed."),
-    ("checkpoints.ahead", Check.CHECKPOINTS, "A checkpoint covers more entries than there are.",
-     _RESTORE),
+     ("Compare with the head file and with receipts: the last of them that verifies says how far "
+     "the log was signed.")),
     ("checkpoints.head", Check.CHECKPOINTS, "The head row does not state the log's end.",
      _DERIVED),
-    ("checkpoints.no-key", Check.CHECKPOINTS, "The log's key is not known, so no checkpoint could "
-     "be checked.", "Verify with the verifier key that was handed over out of band."),
+    ("checkpoints.no-key", Check.CHECKPOINTS, ("The log's key is not known, so no checkpoint could "
+     "be checked."), "Verify with the verifier key that was handed over out of band."),
     ("head-file.missing", Check.HEAD_FILE, "The head file is missing or cannot be read.",
      "Put it back from where it was copied to. Without it a rolled-back database does not show."),
-    ("head-file.signature", Check.HEAD_FILE, "The head file holds no checkpoint signed by the "
-     "log's key.", "Put back the file as the ledger wrote it; compare with receipts others hold."),
-    ("head-file.rolled-back", Check.HEAD_FILE, "The database ends before the last signed head: it "
-     "was rolled back or its tail was cut.", _RESTORE),
-    ("head-file.forked", Check.HEAD_FILE, "The database has another history than the last signed "
-     "head.", _RESTORE),
+    ("head-file.signature", Check.HEAD_FILE, ("The head file holds no checkpoint signed by the "
+     "log's key."), "Put back the file as the ledger wrote it; compare with receipts others hold."),
+    ("head-file.rolled-back", Check.HEAD_FILE, ("The database ends before the last signed head: it "
+     "was rolled back or its tail was cut."), _RESTORE),
+    ("head-file.forked", Check.HEAD_FILE, ("The database has another history than the last signed "
+     "head."), _RESTORE),
     ("statements.unreadable", Check.STATEMENTS, "An entry holds no statement of an event.",
      _RESTORE),
-    ("statements.genesis", Check.STATEMENTS, "Entry 0 does not open this trial under the root of "
-     "trust, or opens it twice.", "Check the root of trust you were given; if it is right, this "
-     "is another log."),
-    ("statements.trial", Check.STATEMENTS, "A statement belongs to another trial or stream than "
-     "the entry that holds it.", _BUG),
-    ("statements.signature", Check.STATEMENTS, "A signature does not verify: the statement was "
-     "altered, or signed by another key.", _RESTORE),
-    ("statements.unknown-key", Check.STATEMENTS, "A statement is signed by a key that was not "
-     "registered before.", _BUG),
-    ("statements.revoked-key", Check.STATEMENTS, "A statement is signed by a key that was "
-     "revoked before.", _BUG),
-    ("statements.manner", Check.STATEMENTS, "A person signed without a meaning or a system with "
-     "one, the source belongs to no signer, or a new key did not sign.", _BUG),
-    ("statements.result", Check.STATEMENTS, "A result does not name the request it stands behind, "
-     "or stands in the wrong stream.", _BUG),
-    ("statements.unanswered", Check.STATEMENTS, "A command is not followed by its result.", _BUG),
-    ("statements.register", Check.STATEMENTS, "A record of keys, roles or delegations cannot be "
-     "understood.", _BUG),
+    ("statements.genesis", Check.STATEMENTS, ("Entry 0 does not open this trial under the root of "
+     "trust, or opens it twice."), ("Check the root of trust you were given; if it is right, this "
+     "is another log.")),
+    ("statements.trial", Check.STATEMENTS, ("A statement belongs to another trial or stream than "
+     "the entry that holds it."), _BUG),
+    ("statements.signature", Check.STATEMENTS, ("A signature does not verify: the statement was "
+     "altered, or signed by another key."), _RESTORE),
+    ("statements.unknown-key", Check.STATEMENTS, ("A statement is signed by a key that was not "
+     "registered before."), _BUG),
+    ("statements.revoked-key", Check.STATEMENTS, ("A statement is signed by a key that was "
+     "revoked before."), _BUG),
+    ("statements.manner", Check.STATEMENTS, ("A person signed without a meaning or a system with "
+     "one, the source belongs to no signer, or a new key did not sign."), _BUG),
+    ("statements.result", Check.STATEMENTS, ("A result does not name the request it stands behind, "
+     "or stands in the wrong stream."), _ALTERED_OR_BUG),
+    ("statements.unanswered", Check.STATEMENTS, "A command is not followed by its result.",
+     _ALTERED_OR_BUG),
+    ("statements.register", Check.STATEMENTS, ("A record of keys, roles or delegations cannot be "
+     "understood."), _BUG),
     ("authority.type", Check.AUTHORITY, "The type is not in the vocabulary of this version.",
      "Verify with the version of the ledger that recorded it, or a newer one."),
     ("authority.stranger", Check.AUTHORITY, "Somebody signed who may not sign this at all.", _BUG),
-    ("authority.not-entitled", Check.AUTHORITY, "A command was accepted or a judgement recorded "
-     "though no signer was entitled to it.", _BUG),
-    ("authority.stream", Check.AUTHORITY, "An event stands in a stream its type does not belong "
-     "to.", _BUG),
+    ("authority.not-entitled", Check.AUTHORITY, ("A command was accepted or a judgement recorded "
+     "though no signer was entitled to it."), _BUG),
+    ("authority.stream", Check.AUTHORITY, ("An event stands in a stream its type does not belong "
+     "to."), _BUG),
     ("openings.foreign", Check.OPENINGS, "A disclosure opens nothing that its entry signed.",
      "Keep a copy and remove it from what is shown; the statement itself is not affected."),
-    ("openings.number", Check.OPENINGS, "The disclosures of an entry are not numbered 0, 1, 2 and "
-     "so on.", _DERIVED),
+    ("openings.number", Check.OPENINGS, ("The disclosures of an entry are not numbered 0, 1, 2 and "
+     "so on."), _DERIVED),
     ("openings.stray", Check.OPENINGS, "A disclosure is kept for an entry that does not exist.",
      "Keep a copy; it belongs to no record."),
-    ("openings.missing", Check.OPENINGS, "The opening of an allocation, which is never erased, is "
-     "missing.", _RESTORE),
-    ("allocation.list", Check.ALLOCATION, "No list was sealed before an allocation, or a list was "
-     "sealed after one.", _BUG),
-    ("allocation.slot", Check.ALLOCATION, "An allocation did not take the next slot of its "
-     "stratum, or took one that was used.", _BUG),
-    ("allocation.opening", Check.ALLOCATION, "The opened slot does not lead to the sealed list's "
-     "root.", _BUG),
+    ("openings.missing", Check.OPENINGS, ("The opening of an allocation, which is never erased, is "
+     "missing."), _RESTORE),
+    ("allocation.list", Check.ALLOCATION, ("No list was sealed before an allocation, or a list was "
+     "sealed after one."), _BUG),
+    ("allocation.slot", Check.ALLOCATION, ("An allocation did not take the next slot of its "
+     "stratum, or took one that was used."), _BUG),
+    ("allocation.opening", Check.ALLOCATION, ("The opened slot does not lead to the sealed list's "
+     "root."), _BUG),
     ("allocation.subject", Check.ALLOCATION, "A subject was allocated twice.", _BUG),
     ("allocation.number", Check.ALLOCATION, "More subjects were allocated than planned.", _BUG),
-    ("doubtful.compromised-key", Check.STATEMENTS, "The statement was recorded while the key may "
-     "have been misused: doubtful, not gone.", "An authorised person confirms, corrects or voids "
-     "the record."),
+    ("doubtful.compromised-key", Check.STATEMENTS, ("The statement was recorded while the key may "
+     "have been misused: doubtful, not gone."), ("An authorised person confirms, corrects or voids "
+     "the record.")),
 )  # fmt: skip
 
 _NOTICES: Final = (
-    ("head-file.behind", Check.HEAD_FILE, "The head file is older than the database, as after a "
-     "death between commit and write.", "The service extends it when it starts."),
-    ("openings.withheld", Check.OPENINGS, "Sealed members whose openings are not kept here: "
-     "withheld or erased. Their digests verify.", "Nothing, if they were withheld or erased on "
-     "purpose; else restore the openings from a backup."),
-    ("allocation.envelope", Check.ALLOCATION, "An allocation came from a backup envelope outside "
-     "the order, or without naming its slot.", "Reconcile the envelopes with the list."),
+    ("head-file.behind", Check.HEAD_FILE, ("The head file is older than the database, as after a "
+     "death between commit and write."), "The service extends it when it starts."),
+    ("openings.withheld", Check.OPENINGS, ("Sealed members whose openings are not kept here: "
+     "withheld or erased. Their digests verify."), ("Nothing, if they were withheld or erased on "
+     "purpose; else restore the openings from a backup.")),
+    ("allocation.envelope", Check.ALLOCATION, ("An allocation came from a backup envelope outside "
+     "the order, or without naming its slot."), "Reconcile the envelopes with the list."),
 )  # fmt: skip
 
 KINDS: Final[Mapping[str, FindingKind]] = MappingProxyType(

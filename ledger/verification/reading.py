@@ -1,21 +1,25 @@
-"""Stored rows read into entries, statements and events, and their signatures checked in parallel."""
+"""Stored rows read into entries, statements and events; signatures checked on all cores."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError
 from ledger.log.entry import Entry, entry_hash, parse_entry
 from ledger.log.tree import leaf_hash
 from ledger.signing.authority import self_certified
 from ledger.signing.envelope import Event, parse_event
-from ledger.signing.jwk import PublicJwk
 from ledger.signing.statement import Statement, parse_statement, verify_signature
-from ledger.verification.evidence import StoredRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ledger.signing.jwk import PublicJwk
+    from ledger.verification.evidence import StoredRow
 
 _CHUNK = 32
 
@@ -101,9 +105,7 @@ def signature_pool() -> Iterator[tuple[SignaturePool, Executor]]:
         yield SignaturePool(executor), executor
 
 
-def _holding(
-    entries: Sequence[ReadEntry], keys: dict[str, PublicJwk]
-) -> list[KnownSignatures]:
+def _holding(entries: Sequence[ReadEntry], keys: dict[str, PublicJwk]) -> list[KnownSignatures]:
     return [_holding_of(read.statement, keys) for read in entries]
 
 

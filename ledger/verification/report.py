@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ledger.log.note import VerifierKey
 from ledger.verification.kinds import KINDS, Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ledger.log.note import VerifierKey
 
 LARGEST_LISTING: Final = 1_000
 """Findings listed for each of damage, doubt and notices; further ones are counted."""
@@ -116,7 +119,7 @@ class Findings:
         self._listed = 0
         self.uncounted = 0
 
-    def add(
+    def add(  # noqa: PLR0913 - the members of a finding
         self,
         code: str,
         first: int | None,
@@ -160,9 +163,13 @@ class Findings:
     def __len__(self) -> int:
         return self._listed + self.uncounted
 
-    def first_damage(self) -> int | None:
-        """The lowest position of any damage collected so far."""
-        places = [f.first for f in self._all() if f.first is not None and not _apart(f)]
+    def first_altered(self, since: int = 0) -> int | None:
+        """The lowest position at or after ``since`` where an entry is not as it was signed."""
+        places = [
+            f.first
+            for f in self._all()
+            if f.first is not None and f.first >= since and KINDS[f.code].touches_entries
+        ]
         return min(places, default=None)
 
     def damage(self, last_good: int) -> tuple[Finding, ...]:
@@ -173,7 +180,7 @@ class Findings:
             else ""
         )
         return _sorted(
-            replace(f, remedy=f.remedy + provable) if f.first is not None else f
+            replace(f, remedy=f.remedy + provable) if KINDS[f.code].touches_entries else f
             for f in self._all()
             if not _apart(f)
         )
@@ -194,9 +201,8 @@ def _apart(finding: Finding) -> bool:
     return KINDS[finding.code].harmless or finding.code.startswith("doubtful.")
 
 
-def _sorted(findings: object) -> tuple[Finding, ...]:
-    listed: Sequence[Finding] = list(findings)  # type: ignore[call-overload]
-    return tuple(sorted(listed, key=lambda f: (f.check, -1 if f.first is None else f.first)))
+def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda f: (f.check, -1 if f.first is None else f.first)))
 
 
 def _joined(before: Finding, after: Finding, group: str | None) -> Finding | None:

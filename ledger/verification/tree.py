@@ -7,11 +7,15 @@ the check goes on from what was signed: so damage is named where it is and only 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ledger.log.lexical import HASH_SIZE
 from ledger.log.tiles import TILE_BYTES, TILE_WIDTH, full_tiles, tile_path
 from ledger.log.tree import Frontier, root_of
-from ledger.verification.evidence import EvidenceSource, StoredTile
-from ledger.verification.report import Findings
+
+if TYPE_CHECKING:
+    from ledger.verification.evidence import EvidenceSource, StoredTile
+    from ledger.verification.report import Findings
 
 
 class TreeCheck:
@@ -31,6 +35,7 @@ class TreeCheck:
         self._kept_leaves: list[bytes | None] = []
         self._levels: list[list[bytes | None]] = []
         self._open_tiles: dict[int, bytes | None] = {}
+        self._unproven: tuple[int, int, bytes, bytes] | None = None
 
     def root(self) -> bytes | None:
         """The root over the entries taken, None when one of them could not be known."""
@@ -76,11 +81,10 @@ class TreeCheck:
             self._repair_levels()
             self._agreed(self._recorded, size)
         else:
-            self._findings.add(
-                "tree.root", self.proven, size - 1, expected=root.hex(),
-                found=self._frontier.root().hex(), field=f"checkpoint {size}",
-                group=f"after {self.proven}",
-            )  # fmt: skip
+            first, found = size, self._frontier.root()
+            if self._unproven is not None:
+                first, _, root, found = self._unproven
+            self._unproven = (first, size, root, found)
 
     def contains(self, root: bytes) -> bool:
         """Whether a root is the present one (True also when it cannot be known)."""
@@ -89,14 +93,29 @@ class TreeCheck:
     def end(self) -> None:
         """All leaves are taken: name what nothing decided, and tiles the tree does not have."""
         self._name_disputed()
+        self._name_unproven()
         for tile in self._source.stray_tiles(self.size, 100):
             where = f"tile/{tile.level}/{tile.index}"
             self._findings.add("tree.tile-extra", None, field=where)
 
     def _agreed(self, frontier: Frontier, size: int) -> None:
+        self._name_unproven()
         self._frontier, self._recorded = frontier, None
         self._disputed, self._open_tiles = [], {}
         self.proven = size
+
+    def _name_unproven(self) -> None:
+        """Roots disagree from some size on: what other checks accuse there narrows it down."""
+        if self._unproven is None:
+            return
+        size, last, root, found = self._unproven
+        accused = self._findings.first_altered(self.proven)
+        first = self.proven if accused is None or accused >= size else accused
+        self._findings.add(
+            "tree.root", first, last - 1, expected=root.hex(), found=found.hex(),
+            field=f"checkpoint {size}",
+        )  # fmt: skip
+        self._unproven = None
 
     def _name_disputed(self) -> None:
         for position in self._disputed:

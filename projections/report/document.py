@@ -7,14 +7,26 @@ rows (R-14, R-19). A section is ``{id, title, lead, blocks}``; a block is ``{blo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from ledger.signing.strict_json import JsonObject, JsonValue
 
 Kind: TypeAlias = Literal[
-    "text", "number", "time", "day", "code", "hash", "flag", "severity", "word", "person", "list"
+    "text",
+    "number",
+    "time",
+    "day",
+    "code",
+    "hash",
+    "flag",
+    "severity",
+    "word",
+    "person",
+    "list",
+    "result",
 ]
 """How a cell reads: numbers stand right-aligned, times show the site's clock and UTC."""
 
@@ -48,16 +60,18 @@ def table(
 ) -> JsonObject:
     """A table; each row gets an ``id`` that is unique in the report and stable over runs.
 
-    ``group`` names the member whose changes begin a new group of rows; ``wide`` asks for a
-    landscape page.
+    A row keeps just the members that its columns show, so that no rendering tells more than
+    another. ``group`` names the member whose changes begin a new group of rows; ``wide`` asks
+    for a landscape page.
     """
+    shown = [*_shown(columns), *([group] if group else [])]
     kept: list[JsonValue] = []
     seen: dict[str, int] = {}
     for row in rows:
         own = str(row.get("id") or row.get("event") or row.get("subject") or len(kept) + 1)
         seen[own] = seen.get(own, 0) + 1
         row_id = f"{name}:{own}" if seen[own] == 1 else f"{name}:{own}:{seen[own]}"
-        kept.append({**row, "id": row_id})
+        kept.append({**{key: row.get(key) for key in shown}, "id": row_id})
     return {
         "block": "table",
         "name": name,
@@ -124,4 +138,14 @@ def blocks(document: JsonObject) -> list[JsonObject]:
         if isinstance(one, dict) and isinstance(one["blocks"], list)
         for block in one["blocks"]
         if isinstance(block, dict)
+    ]
+
+
+def _shown(columns: Sequence[JsonObject]) -> list[str]:
+    return [
+        str(one["key"])
+        for entry in columns
+        if isinstance(parts := entry["parts"], list)
+        for one in parts
+        if isinstance(one, dict)
     ]

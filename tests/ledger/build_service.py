@@ -7,29 +7,41 @@ import hashlib
 import json
 import shutil
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.errors import LedgerError
+from eventsourcing.persistence import PersistenceError
+
+from ledger.application import LedgerApplication
+from ledger.errors import IntegrityFailure, LedgerError
 from ledger.log.checkpoint import open_checkpoint
 from ledger.log.proof import verify_receipt
 from ledger.log.tree import leaf_hash, root_of
 from ledger.service import LedgerFiles, TrialLedger
 from ledger.signing.envelope import event_bytes
-from ledger.signing.statement import sign_statement
-from ledger.writer import Receipted
-from tests.build_ledger import COORDINATOR, EDC, SITE, BuiltLedger, Signed, identify
+from ledger.signing.jwk import SigningKey
+from ledger.signing.statement import Signer, sign_statement
+from tests.build_ledger import (
+    COORDINATOR,
+    EDC,
+    SITE,
+    BuiltLedger,
+    Signed,
+    build_ledger,
+    identify,
+    seed_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from multiprocessing.queues import Queue
     from multiprocessing.synchronize import Barrier
 
     from ledger.log.proof import Receipt
     from ledger.record import Record
-    from ledger.signing.statement import Signer
     from ledger.signing.strict_json import JsonObject, JsonValue
+    from ledger.writer import Receipted
 
 SUBJECT = f"{SITE}-0001"
 STREAM = f"subject/{SUBJECT}"
@@ -70,7 +82,8 @@ def without_triggers(path: Path, *statements: str) -> None:
         for (name,) in names.fetchall():
             connection.execute(f"DROP TRIGGER {name}")
         for statement in statements:
-            assert connection.execute(statement).rowcount != 0, statement
+            if connection.execute(statement).rowcount == 0:
+                raise AssertionError(f"Nothing changed by: {statement}")
 
 
 def bag(built: BuiltLedger, number: int, *, site: str = SITE, lot: str = LOT) -> Signed:
@@ -107,9 +120,7 @@ def correction(
         "reason": {"code": "transcription", "text": "Misread from the print-out."},
         "source_ref": "Laboratory print-out 17",
     }
-    return built.sign(
-        "data.corrected.v1", target.stream, data, by=by, meaning="authorship"
-    )
+    return built.sign("data.corrected.v1", target.stream, data, by=by, meaning="authorship")
 
 
 def again(signed: Signed, *signers: Signer) -> Signed:
@@ -191,7 +202,9 @@ def require_sound(built: BuiltLedger) -> list[bytes]:
 def payload_of(statement: str) -> dict[str, str]:
     """The event in a statement of either form, by the standard library alone."""
     payload = json.loads(statement)["payload"] if statement[0] == "{" else statement.split(".")[1]
-    event: dict[str, str] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    event: dict[str, str] = json.loads(
+        base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    )
     return event
 
 
@@ -202,12 +215,11 @@ def with_subject(built: BuiltLedger) -> BuiltLedger:
 
 
 def in_own_process(
-    directory: str, numbers: Sequence[int], barrier: Barrier, report: Callable[[object], None]
+    directory: str, numbers: Sequence[int], barrier: Barrier, answers: Queue[object]
 ) -> None:
-    """Post bags one by one from a process of its own; report outcomes as (id, seq or code)."""
+    """Post bags one by one from a process of its own; answer with pairs (id, seq or code)."""
     path = Path(directory) / "ledger.sqlite3"
-    files = LedgerFiles.beside(path)
-    built = _opened_elsewhere(path, files, numbers[0])
+    built = _opened_elsewhere(path, LedgerFiles.beside(path), numbers[0])
     outcomes: list[tuple[str, int | str]] = []
     barrier.wait(30)
     for number in numbers:
@@ -215,11 +227,48 @@ def in_own_process(
         try:
             seq: int | str = answer(built, signed).outcome.seq
         except LedgerError as error:
-            seq = error.code
+            seq = f"{error.code}: {error}"
         outcomes.append((signed.event.id, seq))
-        time.sleep(0)
     built.close()
-    report(outcomes)
+    answers.put(outcomes)
+
+
+def create_in_own_process(
+    directory: str, rounds: int, barrier: Barrier, answers: Queue[object]
+) -> None:
+    """Open new files at the same moment as others do; answer with the faults met."""
+    faults = []
+    for number in range(rounds):
+        barrier.wait(30)
+        try:
+            LedgerApplication(f"sqlite:///{Path(directory) / f'{number}.sqlite3'}").close()
+        except (PersistenceError, sqlite3.Error) as error:
+            faults.append(f"{type(error).__name__}: {error}")
+    answers.put("; ".join(faults))
+
+
+def behave(directory: Path) -> list[object]:
+    """What a new ledger says to good, refused, repeated, forged and damaged input."""
+    built = with_subject(build_ledger(directory))
+    stranger = SigningKey.from_seed(seed_of("stranger"))
+    good = bag(built, 1)
+    target = built.record(bilirubin(built, "34.2"))
+    stale = correction(built, target, ("/data/value/value", "1", "2"), by=COORDINATOR)
+    said: list[object] = [
+        code_of(built, good),
+        code_of(built, again(good, Signer(key=stranger))),
+        code_of(built, again(bag(built, 2), Signer(key=stranger))),
+        refusals(built, stale),
+        receipt_of(answer(built, good)).text(),
+        built.ledger.application.store.head(),
+    ]
+    built.close()
+    without_triggers(database(built), "UPDATE stored_events SET topic = 'a.b.v1' WHERE seq = 1")
+    try:
+        TrialLedger(built.url, built.files).close()
+    except IntegrityFailure as error:
+        said.append((error.code, str(error)))
+    return said
 
 
 def _opened_elsewhere(path: Path, files: LedgerFiles, made: int) -> BuiltLedger:

@@ -1,4 +1,4 @@
-"""Deviations of follow-up: visits, Child-Pugh, therapies, safety reports (DV-31 … 36).
+"""Deviations of follow-up: visits, Child-Pugh, safety reports (DV-31, 32, 34 … 36).
 
 Nothing here depends on the arm, except visits that the protocol counts from the last infusion.
 """
@@ -12,10 +12,9 @@ from ledger.rules.calendar import add_days
 from ledger.rules.child_pugh import ChildPughIndeterminate
 from ledger.rules.deviation import CaseRule, Finding, Severity, Standing
 from ledger.rules.endpoint import score_visit
-from ledger.rules.findings import one_per_anchor, start_of_day, start_of_day_after
-from ledger.rules.members import instant, instant_or_time, partial_date, text
+from ledger.rules.findings import one_per_anchor, start_of_day_after
+from ledger.rules.members import instant, instant_or_time, text
 from ledger.rules.safety_reports import SeriousEvent, Susar, serious_events
-from ledger.rules.therapy import THERAPY, given_on_study
 from ledger.rules.treatment import randomizations
 from ledger.rules.visits import PlannedVisit, planned_visit, schedule
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 UNDECIDED = Standing.INDETERMINATE
 CRITICAL, IMPORTANT, MINOR = Severity.CRITICAL, Severity.IMPORTANT, Severity.MINOR
 
-OTHER_PRODUCT = "other-trial-product"
-CONSENT = ("consent.obtained.v1",)
 PREGNANCY_TEST = "pregnancy-test.recorded.v1"
 PREGNANCY = "pregnancy.reported.v1"
 
@@ -62,35 +59,6 @@ def endpoint_inputs_complete(case: Case) -> Iterable[Finding]:
         *_apart(case, shown_by, score),
     ]
     return one_per_anchor(found, default=IMPORTANT)
-
-
-def no_prohibited_therapy(case: Case) -> Iterable[Finding]:
-    """DV-33: no prohibited therapy between consent and the end of study.
-
-    A transplant ends the endpoint and is no deviation. A dose on the day of consent may have
-    come before it: that cannot be decided.
-    """
-    consents = case.records.of(*CONSENT)
-    if not consents:
-        return
-    prohibited = {*case.protocol.prohibited_therapies.therapy_classes}
-    if case.protocol.prohibited_therapies.other_trial_products:
-        prohibited.add(OTHER_PRODUCT)
-    consented = min(instant_or_time(fact, "participant_signed_at") for fact in consents)
-    for fact in case.records.of(THERAPY):
-        name = text(fact.data, "therapy_class")
-        if name not in prohibited:
-            continue
-        found = given_on_study(case, fact, consent_day=case.local_date(consented))
-        if found is not False:
-            known, unknown = "Prohibited therapy on study", "Therapy that may have been on study"
-            yield Finding(
-                fact.id,
-                _therapy_since(case, fact, consented),
-                f"{known if found else unknown}: {name}.",
-                standing=Standing.DEVIATION if found else UNDECIDED,
-                evidence=(consents[0].id,),
-            )
 
 
 def pregnancy_reported(case: Case) -> Iterable[Finding]:
@@ -218,13 +186,6 @@ def _apart(case: Case, shown_by: Fact, score: VisitScore) -> Iterator[Finding]:
         yield Finding(shown_by.id, since, message, evidence=score.sources)
 
 
-def _therapy_since(case: Case, fact: Fact, consented: datetime) -> datetime:
-    start = partial_date(fact.data, "start")
-    if start is None:
-        return max(consented, fact.occurred_at)
-    return max(consented, start_of_day(start.earliest, case.zone))
-
-
 def _authority(case: Case, event: SeriousEvent) -> Iterator[Finding]:
     found, since, fatal_since = event.susar()
     if found is Susar.NO:
@@ -278,9 +239,6 @@ CASE_RULES: tuple[CaseRule, ...] = (
         IMPORTANT,
         "Child-Pugh input missing, not scorable, or too far from the others at the endpoint.",
         endpoint_inputs_complete,
-    ),
-    CaseRule(
-        "DV-33", IMPORTANT, "Prohibited therapy after consent and on study.", no_prohibited_therapy
     ),
     CaseRule(
         "DV-34",

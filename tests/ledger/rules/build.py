@@ -16,6 +16,8 @@ from ledger.events.registry import EVENT_TYPES
 from ledger.log.entry import ZERO_HASH, Entry, entry_hash
 from ledger.record import Record, build_record
 from ledger.rules.deviation import TrialOverview
+from ledger.rules.deviations import CASE_RULES, TRIAL_RULES
+from ledger.rules.guards import GUARDS
 from ledger.rules.guards.request import Request
 from ledger.signing.authority import Signer as Authority
 from ledger.signing.envelope import Event, event_bytes, parse_event
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ledger.rules.case import Case
+    from ledger.rules.deviation import Finding
 
 SITE = "SY01"
 SUBJECT = "SY01-0001"
@@ -270,3 +273,24 @@ class Story:
         return Request(
             parse_event(record.statement.payload), record.data, signers, state, instant(at)
         )
+
+
+def found(story: Story, rule: str, subject: str = SUBJECT) -> list[Finding]:
+    """What a deviation rule finds of a subject, or over the trial."""
+    by_case = [row for row in CASE_RULES if row.id == rule]
+    by_trial = [row for row in TRIAL_RULES if row.id == rule]
+    return [
+        *(finding for row in by_case for finding in row.check(story.case(subject))),
+        *(finding for row in by_trial for _, finding in row.check(story.overview())),
+    ]
+
+
+def refused(
+    story: Story, type_name: str, data: dict[str, Any], *, at: str, by: str = PI, subject: str = ""
+) -> dict[str, str]:
+    """The ids and sentences of the guards that speak against a command."""
+    stream = f"subject/{subject}" if subject else None
+    request = story.request(type_name, data, at=at, by=by, stream=stream)
+    return {
+        refusal.rule: refusal.message for guard in GUARDS[type_name] for refusal in guard(request)
+    }

@@ -224,6 +224,7 @@ def lab(
     unit: str | None = None,
     *,
     at: str,
+    recorded: str | None = None,
     subject: str = SUBJECT,
     **more: Any,
 ) -> str:
@@ -231,7 +232,12 @@ def lab(
     said: dict[str, Any] = {"value": {"value": value, "unit": unit}} if unit else {"result": value}
     data = {"test_code": test, **said, **more}
     return story.add(
-        "lab-result.recorded.v1", data, at=at, by=COORDINATOR, stream=f"subject/{subject}"
+        "lab-result.recorded.v1",
+        data,
+        at=at,
+        recorded=recorded,
+        by=COORDINATOR,
+        stream=f"subject/{subject}",
     )
 
 

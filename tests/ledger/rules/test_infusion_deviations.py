@@ -196,9 +196,7 @@ def test_the_second_infusion_is_due_by_its_deadline(moment: str, count: int) -> 
 @pytest.mark.parametrize(
     ("moment", "count"), [("2024-04-12T23:59:59+08:00", 0), ("2024-04-13T00:00:00+08:00", 1)]
 )
-def test_a_documented_reason_in_time_excuses_the_second(
-    kind: str, moment: str, count: int
-) -> None:
+def test_a_documented_reason_in_time_excuses_the_second(kind: str, moment: str, count: int) -> None:
     """DV-21: the reason must have stood at the deadline."""
     told = Treated().treated()
     told.infuse()
@@ -337,9 +335,9 @@ def test_the_order_of_recording_does_not_matter(order: list[int]) -> None:
     """Late records give the same findings as prompt ones, ids apart from their positions."""
     told = Treated()
     steps = (
-        lambda: told.consent(),
-        lambda: told.randomize(),
-        lambda: told.infuse(),
+        told.consent,
+        told.randomize,
+        told.infuse,
         lambda: told.infuse(later(GIVEN, days=36), 2, SECOND_BAG),
     )
     for index in order:

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from ledger.rules.deviation import CaseRule
 from ledger.rules.deviations.product import CASE_RULES, TRIAL_RULES
 from tests.ledger.rules.treated import BAG, GIVEN, NURSES, SECOND_BAG, SUBJECT, Treated, later
 
-RULES: dict[str, CaseRule] = {rule.id: rule for rule in CASE_RULES}
+RULES = {rule.id: rule for rule in CASE_RULES}
 CUSTODY = next(rule for rule in TRIAL_RULES if rule.id == "DV-29")
 
 
@@ -75,9 +74,7 @@ def test_a_lot_nobody_knows_is_not_released() -> None:
         (GIVEN, None, ["indeterminate"]),
     ],
 )
-def test_a_bag_is_in_date_to_the_end(
-    expiry: str, stopped: str | None, standing: list[str]
-) -> None:
+def test_a_bag_is_in_date_to_the_end(expiry: str, stopped: str | None, standing: list[str]) -> None:
     """DV-24: at the expiry itself it may be used, a minute later not (R-60)."""
     told = Treated()
     told.receive(expiry=expiry)

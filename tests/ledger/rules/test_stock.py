@@ -60,7 +60,9 @@ def test_the_balance_closes_for_any_movements(moves: list[Move]) -> None:
 
 
 @given(MOVES, st.randoms(use_true_random=False))
-def test_the_order_of_recording_does_not_change_the_balance(moves: list[Move], random: object) -> None:
+def test_the_order_of_recording_does_not_change_the_balance(
+    moves: list[Move], random: object
+) -> None:
     """What occurred at the same times gives the same account in any order of the log."""
     shuffled = [*moves]
     random.shuffle(shuffled)  # type: ignore[attr-defined]

@@ -16,9 +16,10 @@ from ledger.rules.case import Case
 from ledger.rules.deviation import Finding, TrialOverview
 from ledger.signing.envelope import Event
 from ledger.signing.event_id import event_id
+from ledger.signing.jwk import Algorithm
 from ledger.signing.register import Grant, Register
 from ledger.signing.rfc3339 import format_recorded_at, parse_rfc3339
-from ledger.signing.statement import Algorithm, Meaning, Signature, Statement
+from ledger.signing.statement import Meaning, Signature, Statement
 from ledger.trials import load_trial
 from ledger.vocabulary import Role
 
@@ -91,7 +92,9 @@ class Treated:
     def void(self, event: str, stream: str, at: str = GIVEN) -> None:
         """Void a record."""
         reason = {"code": "wrong-subject", "text": "Recorded on the wrong subject."}
-        self.command("data.voided.v1", stream, at, {"target": event, "reason": reason, "source_ref": "p. 1"})
+        self.command(
+            "data.voided.v1", stream, at, {"target": event, "reason": reason, "source_ref": "p. 1"}
+        )
 
     def correct(self, event: str, stream: str, pointer: str, old: Any, new: Any) -> None:
         """Correct one member of a record."""

@@ -29,10 +29,14 @@ ROW = "'trial', 999, 'x.y.v1', x'00'"
         f"INSERT INTO stored_events VALUES (3, {ROW}, x'01') ON CONFLICT DO UPDATE SET state = ''",
         f"INSERT INTO stored_events VALUES (99999, {ROW}, x'01')",
         f"INSERT INTO stored_events VALUES (-1, {ROW}, x'01')",
-        f"INSERT OR REPLACE INTO stored_events SELECT MAX(seq) + 1, {ROW},"
-        " (SELECT event_id FROM stored_events WHERE seq = 3) FROM stored_events",
-        "INSERT OR REPLACE INTO stored_events SELECT MAX(seq) + 1, 'trial', 0, 'x.y.v1', x'00',"
-        " x'01' FROM stored_events",
+        (
+            f"INSERT OR REPLACE INTO stored_events SELECT MAX(seq) + 1, {ROW},"
+            " (SELECT event_id FROM stored_events WHERE seq = 3) FROM stored_events"
+        ),
+        (
+            "INSERT OR REPLACE INTO stored_events SELECT MAX(seq) + 1, 'trial', 0, 'x.y.v1', x'00',"
+            " x'01' FROM stored_events"
+        ),
         "UPDATE checkpoints SET note = '' WHERE size = 1",
         "DELETE FROM checkpoints",
         "INSERT OR REPLACE INTO checkpoints VALUES (1, '')",

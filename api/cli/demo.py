@@ -1,0 +1,51 @@
+"""``trial-ledger demo``: the seed trial, end to end, through the real service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from api import serving
+from api.cli.verifying import examine
+from api.demonstration.run import run_demonstration
+from ledger.log.note import VerifierKey
+from ledger.service import TrialLedger
+from ledger.verification.report import RootOfTrust
+from projections.reading import Projections
+from projections.report import render
+
+
+@click.command()
+@click.option("--database", help="Database URL [default: sqlite:///DIR/ledger.sqlite3].")
+@click.option(
+    "--dir",
+    "directory",
+    default="var/demo",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where everything is left; replaced at each run.",
+)
+@click.option("--seed", default=1, show_default=True, type=int, help="Same seed, same head.")
+@click.option("--serve", "then_serve", is_flag=True, help="Keep serving afterwards.")
+@click.option("--port", default=8080, show_default=True, type=int, help="Port for --serve.")
+def demo(*, database: str | None, directory: Path, seed: int, then_serve: bool, port: int) -> None:
+    """Run the seed trial over HTTP, verify it, write the report, say what there is to see."""
+    url = database or f"sqlite:///{directory / 'ledger.sqlite3'}"
+    summary = run_demonstration(database=url, directory=directory, seed=seed)
+    trust = RootOfTrust(VerifierKey.parse(summary.vkey), summary.genesis_sha256)
+    outcome = examine(url, trust=trust)
+    verification = outcome.to_json()
+    report = directory / "report.html"
+    with TrialLedger(url) as ledger:
+        views = Projections(ledger)
+        try:
+            report.write_bytes(render(views, ledger, format="html", verification=verification))
+            summary.show(views, outcome, report)
+        finally:
+            views.close()
+    if outcome.damaged:
+        raise click.ClickException("The demonstration's ledger does not verify.")
+    if then_serve:
+        click.echo(f"Serving on http://127.0.0.1:{port}/docs until Ctrl-C.", err=True)
+        serving.serve(url, port=port)

@@ -1,0 +1,108 @@
+"""``trial-ledger replay`` and ``trial-ledger report``: what the record means, as known when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from api.cli import options
+from api.cli.verifying import examine
+from ledger.errors import RejectedInput
+from ledger.service import TrialLedger
+from ledger.signing.rfc3339 import parse_rfc3339
+from projections.reading import Projections
+from projections.report import render
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@click.command()
+@click.argument("subject")
+@options.database
+@click.option("--known-at", help="Record time (RFC 3339) or position: what had been recorded.")
+@click.option("--true-at", help="Occurrence time (RFC 3339): what had happened.")
+@options.as_json
+def replay(
+    *, subject: str, database: str, known_at: str | None, true_at: str | None, as_json: bool
+) -> None:
+    """Show the course of one subject, as known at a moment or as it was true."""
+    with TrialLedger(database) as ledger:
+        views = Projections(ledger)
+        try:
+            found = views.replay(
+                subject,
+                known_at=_position(ledger, known_at),
+                true_at=None if true_at is None else parse_rfc3339(true_at),
+            )
+        finally:
+            views.close()
+    if found is None:
+        raise RejectedInput("replay.unknown-subject", f"There is no subject {subject}.")
+    if as_json:
+        options.print_json(found)
+        return
+    _print_replay(found)
+
+
+@click.command()
+@options.database
+@click.option("--format", "format_", type=click.Choice(["html", "json"]), default="html")
+@click.option("--as-of", help="Record time (RFC 3339); default is the newest entry's.")
+@click.option("--subject", help="Whose full replay the report shows.")
+@click.option("--unverified", is_flag=True, help="Skip the verification the report states.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+def report(
+    *,
+    database: str,
+    format_: str,
+    as_of: str | None,
+    subject: str | None,
+    unverified: bool,
+    out: Path | None,
+) -> None:
+    """Write the GCP audit report: one self-contained file."""
+    verification = None if unverified else examine(database).to_json()
+    with TrialLedger(database) as ledger:
+        views = Projections(ledger)
+        try:
+            content = render(
+                views,
+                ledger,
+                format="json" if format_ == "json" else "html",
+                as_of=_instant(as_of),
+                subject=subject,
+                verification=verification,
+            )
+        finally:
+            views.close()
+    if out is None:
+        click.get_binary_stream("stdout").write(content)
+        return
+    out.write_bytes(content)
+    click.echo(f"{out}: {len(content)} bytes", err=True)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else parse_rfc3339(text)
+
+
+def _position(ledger: TrialLedger, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit():
+        return int(text)
+    return ledger.position_at(parse_rfc3339(text))
+
+
+def _print_replay(found: dict[str, Any]) -> None:
+    header = found.get("header", found)
+    click.echo(f"{header.get('subject')}  {header.get('state', '')}")
+    for event in found.get("timeline", ()):
+        who = ", ".join(str(s.get("name") or s.get("owner")) for s in event.get("signatures", ()))
+        click.echo(
+            f"{event.get('occurred', {}).get('local', ''):<26} "
+            f"seq {event.get('seq', '?'):>6}  {event.get('type', ''):<36} {who}"
+        )

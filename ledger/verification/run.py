@@ -1,0 +1,298 @@
+"""One verification: everything stored is read once, in order, and all that is wrong is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import Unavailable
+from ledger.verification.allocation import AllocationCheck
+from ledger.verification.chain import ChainCheck, EntryCheck, StreamCheck
+from ledger.verification.checkpoints import (
+    SignedHeads,
+    check_head_row,
+    check_kept,
+    read_heads,
+    valid_checkpoints,
+)
+from ledger.verification.doubt import find_doubtful
+from ledger.verification.evidence import EvidenceSource, StoredHead, all_checkpoints, all_rows
+from ledger.verification.genesis import check_genesis, check_trust, planned_number, stated_key
+from ledger.verification.kinds import Check
+from ledger.verification.openings import OpeningCheck
+from ledger.verification.reading import (
+    KnownSignatures,
+    ReadEntry,
+    SignaturePool,
+    read_row,
+    signature_pool,
+)
+from ledger.verification.report import Findings, RootOfTrust, VerificationReport
+from ledger.verification.statements import StatementCheck
+from ledger.verification.tree import TreeCheck
+
+if TYPE_CHECKING:
+    from ledger.log.note import VerifierKey
+
+Progress = Callable[[int, int], None]
+"""Called with entries checked and entries in all."""
+
+Started = list[Future[list[KnownSignatures]]]
+
+_WIDEST_GAP: Final = 10_000_000
+"""A row further behind the one before belongs to no gap that is worth walking through."""
+
+ELSEWHERE: Final = ("schema of payloads", "projections")
+"""What this verification leaves to the layers above."""
+
+
+def verify(
+    source: EvidenceSource,
+    *,
+    trust: RootOfTrust | None = None,
+    progress: Progress | None = None,
+) -> VerificationReport:
+    """Check all that a source holds and list every finding; damage never raises.
+
+    Memory is a page of entries, one tile for each level, the register of keys and roles, the
+    sealed list's slots, and the end of each stream. Without ``trust`` the log's key is taken
+    from entry 0 and the report says "internally consistent only". What cannot be read at all
+    gives a report with an ``obstacle``.
+    """
+    with signature_pool() as (pool, executor):
+        run = _Run(source, trust, pool)
+        try:
+            run.check(executor, progress or _silent)
+        except Unavailable as error:
+            run.obstacle = error.message
+        return run.report()
+
+
+class _Run:
+    """The state of one verification."""
+
+    def __init__(
+        self, source: EvidenceSource, trust: RootOfTrust | None, pool: SignaturePool
+    ) -> None:
+        self.obstacle: str | None = None
+        self._source, self._trust, self._pool = source, trust, pool
+        self._findings = findings = Findings()
+        self._key: VerifierKey | None = None
+        self._heads = SignedHeads()
+        self._tree = TreeCheck(source, findings)
+        self._entries = EntryCheck(findings)
+        self._chain = ChainCheck(findings, lambda seq: self._tree.proven > seq)
+        self._streams = StreamCheck(findings, self._altered)
+        self._statements = StatementCheck(findings, lambda: self._tree.proven)
+        self._openings = OpeningCheck(source, findings)
+        self._allocation = AllocationCheck(findings)
+        self._last: ReadEntry | None = None
+        self._genesis: str | None = None
+        self._limit = 0
+        self._finished = False
+
+    def check(self, executor: Executor, progress: Progress) -> None:
+        """Read everything once."""
+        for artefact, sentence in self._source.faults():
+            self._findings.add("entries.store", None, found=sentence, field=artefact)
+        self._key = self._trust.vkey if self._trust else stated_key(self._source)
+        self._heads = read_heads(self._source, self._key, self._findings, executor)
+        head = self._source.head()
+        stated = head.size if isinstance(head, StoredHead) and type(head.size) is int else 0
+        self._limit = max(self._heads.reach, stated)
+        total = self._source.extent()
+        signed = _Signed(valid_checkpoints(self._source, self._heads))
+        for page, started in self._ahead():
+            self._page(page, _gathered(started), signed)
+            progress(self._tree.size, max(total, self._tree.size))
+        self._end(stated)
+        self._finished = True
+
+    def report(self) -> VerificationReport:
+        """What was found."""
+        findings, size, root = self._findings, self._tree.size, self._tree.root()
+        last_good = self._last_good()
+        kept = self._source.head_note() is not None
+        not_checked = [*ELSEWHERE, *(() if kept else ("head file",))]
+        done = [c for c in Check if c is not Check.HEAD_FILE or kept] if self._finished else []
+        return VerificationReport(
+            findings=findings.damage(last_good),
+            doubtful=findings.doubtful(),
+            notices=findings.notices(),
+            uncounted=findings.uncounted,
+            size=size,
+            head=(self._last.sha256 if self._last else None) or "",
+            root=root.hex() if root is not None else "",
+            origin=self._key.name if self._key else None,
+            genesis_sha256=self._genesis,
+            last_good=last_good,
+            withheld=self._openings.withheld,
+            checks_done=tuple(done),
+            not_checked=tuple(not_checked),
+            internally_consistent_only=self._trust is None,
+            obstacle=self.obstacle,
+        )
+
+    def _ahead(self) -> Iterator[tuple[list[ReadEntry], Started]]:
+        """Pages whose signatures are being checked; the next is begun before one is judged."""
+        waiting: tuple[list[ReadEntry], Started] | None = None
+        for rows in all_rows(self._source):
+            page = [read_row(row) for row in rows]
+            begun = (page, self._pool.start(page))
+            if waiting is not None:
+                yield waiting
+            waiting = begun
+        if waiting is not None:
+            yield waiting
+
+    def _page(
+        self, page: Sequence[ReadEntry], holding: Sequence[KnownSignatures], signed: _Signed
+    ) -> None:
+        openings = self._openings.page(page[0].seq, page[-1].seq)
+        for read, verified in zip(page, holding, strict=True):
+            if not self._place(read, signed):
+                continue
+            self._entries.take(read)
+            self._chain.take(read)
+            self._streams.take(read)
+            self._grow(read.leaf, signed)
+            record = self._openings.record(read, openings.get(read.seq, ()))
+            if read.seq == 0:
+                self._genesis = read.sha256
+                check_trust(read, self._trust, self._findings)
+            if record is None:
+                self._statements.gap()
+            else:
+                self._statements.take(read, record, verified)
+                if read.seq == 0:
+                    check_genesis(record, self._findings)
+                    self._allocation.planned = planned_number(record)
+                self._allocation.take(read.seq, record)
+            self._last = read
+
+    def _place(self, read: ReadEntry, signed: _Signed) -> bool:
+        """Account for missing positions before a row; whether the row belongs to the log."""
+        size = self._tree.size
+        beyond = self._limit > 0 and read.seq >= self._limit
+        if read.seq < 0 or beyond or read.seq - size > _WIDEST_GAP:
+            self._findings.add("entries.extra", read.seq)
+            return False
+        if read.seq > size:
+            self._missing(size, read.seq - 1, signed)
+        return True
+
+    def _missing(self, first: int, last: int, signed: _Signed) -> None:
+        self._findings.add("entries.missing", first, last, expected="entries", found="none")
+        self._chain.gap()
+        self._statements.gap()
+        for _ in range(first, last + 1):
+            self._grow(None, signed)
+
+    def _grow(self, leaf: bytes | None, signed: _Signed) -> None:
+        self._tree.take(leaf)
+        size = self._tree.size
+        roots = signed.at(size)
+        for root in roots:
+            self._tree.signed(size, root)
+        kept = self._heads.kept
+        if kept is None or kept.size != size or kept.root in roots:
+            return
+        if not self._tree.contains(kept.root):
+            self._findings.add(
+                "head-file.forked", size - 1, expected=kept.root.hex(),
+                found=(self._tree.root() or b"").hex(),
+            )  # fmt: skip
+
+    def _altered(self, seq: int) -> bool:
+        return self._chain.broken_after(seq) or self._tree.disputed(seq)
+
+    def _end(self, stated: int) -> None:
+        findings, size = self._findings, self._tree.size
+        self._statements.end()
+        self._openings.end(size)
+        self._tail(size)
+        self._head_row(max(size, self._heads.signed), stated)
+        self._tree.end()
+        if self._heads.kept is not None:
+            check_kept(self._heads.kept, findings, self._tree, size=size, signed=self._heads.signed)
+        if not self._source.rows(-1, 1):
+            findings.add("entries.missing", 0, found="an empty log")
+        find_doubtful(self._source, self._statements.register, findings)
+
+    def _tail(self, size: int) -> None:
+        """Compare where the rows end with how far the log is signed."""
+        signed = self._heads.signed
+        if size < signed:
+            self._findings.add(
+                "entries.missing", size, signed - 1, expected=f"size {signed}",
+                found=f"size {size}",
+            )  # fmt: skip
+        elif size > signed and self._key is not None:
+            if not self._heads.refused.intersection(range(signed + 1, size + 1)):
+                self._findings.add("checkpoints.missing", signed, size - 1)
+        elif size and self._key is not None and 1 not in _first_sizes(self._source):
+            self._findings.add("checkpoints.missing", 0, field="checkpoint 1")
+
+    def _head_row(self, size: int, stated: int) -> None:
+        """The head row against the last entry; a proven entry is right, else the row may be."""
+        last = self._last
+        complete = last is not None and size == self._tree.size == last.seq + 1
+        sha256 = last.sha256 if last is not None and complete else None
+        entry = last.entry if last is not None and complete else None
+        head = self._source.head()
+        altered = complete and self._tree.proven < size and stated == size
+        if altered and isinstance(head, StoredHead) and head.hash != sha256:
+            self._chain.end(size - 1, head_hash=str(head.hash))
+            sha256 = None
+        else:
+            self._chain.end(size - 1, head_hash=None)
+        check_head_row(
+            self._source,
+            self._findings,
+            size=size,
+            last_hash=sha256,
+            recorded_at=entry.recorded_at if entry is not None and not altered else None,
+        )
+
+    def _last_good(self) -> int:
+        """The size of the last checkpoint that agrees before the first damage."""
+        first = self._findings.first_altered()
+        if first is None or self.obstacle is not None:
+            return self._tree.proven
+        best = 0
+        for stored in all_checkpoints(self._source):
+            if stored.size > min(first, self._tree.proven):
+                break
+            if stored.size not in self._heads.refused:
+                best = stored.size
+        return best
+
+
+class _Signed:
+    """The valid checkpoints in order, one ahead."""
+
+    def __init__(self, checkpoints: Iterator[tuple[int, bytes]]) -> None:
+        self._checkpoints = checkpoints
+        self._following = next(checkpoints, None)
+
+    def at(self, size: int) -> list[bytes]:
+        """The roots signed for a size that was just reached."""
+        found: list[bytes] = []
+        while self._following is not None and self._following[0] <= size:
+            if self._following[0] == size:
+                found.append(self._following[1])
+            self._following = next(self._checkpoints, None)
+        return found
+
+
+def _gathered(started: Started) -> list[KnownSignatures]:
+    return [found for future in started for found in future.result()]
+
+
+def _first_sizes(source: EvidenceSource) -> tuple[int, ...]:
+    return tuple(stored.size for stored in source.checkpoints(None, 1))
+
+
+def _silent(_done: int, _total: int) -> None:
+    """Progress that nobody watches."""

@@ -1,0 +1,344 @@
+"""The projector: follows the log in pages, keeps its position, rebuilds, compares.
+
+It polls; no wake-up can be missed. A page is folded in memory and its rows are written with the
+position in one transaction, so that a kill at any moment loses nothing and repeats nothing. An
+entry that cannot be folded is parked with an alarm and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from eventsourcing.persistence import PersistenceError
+
+from ledger.errors import LedgerError
+from ledger.log.entry import entry_hash
+from ledger.signing.strict_json import Limits, parse_object
+from projections.folding import LogFold, Unreadable
+from projections.prefix import FOLD_ERRORS, Prefix
+from projections.store import Fold, Parked, Place, PositionMoved, ProjectionStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ledger.application import LedgerApplication
+    from ledger.record import Record
+    from ledger.signing.strict_json import JsonObject
+    from ledger.trials.definition import TrialDefinition
+
+PAGE = 1_000
+"""Most entries that are folded at once; memory is bounded by it."""
+
+POLL_SECONDS = 0.25
+"""How long the projector waits before it looks for new entries again."""
+
+BODY_LIMITS = Limits(size=1 << 30, depth=64, members=1 << 26)
+"""Rows are our own; the limits for foreign JSON do not bind them."""
+
+Progress: TypeAlias = "Callable[[int, int], None]"
+"""Told how many entries are folded, and of how many."""
+
+_log = logging.getLogger("projections.projector")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A stored row that is not what the log gives: ``changed``, ``missing`` or ``surplus``."""
+
+    projection: str
+    key: str
+    kind: str
+    stored: str | None
+    expected: str | None
+
+    def __str__(self) -> str:
+        place = f"{self.projection} {self.key}".rstrip()
+        return f"projections.{self.kind} at {place}: rebuild with trial-ledger projections rebuild."
+
+    def to_json(self) -> JsonObject:
+        """The difference as JSON."""
+        return {
+            "projection": self.projection,
+            "key": self.key,
+            "kind": self.kind,
+            "stored": self.stored,
+            "expected": self.expected,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far behind the projections are, and whether somebody must look after them."""
+
+    position: int
+    head: int
+    parked: int
+    problems: int
+    error: str | None
+
+    @property
+    def behind(self) -> int:
+        """Entries not folded yet."""
+        return max(self.head - self.position, 0)
+
+    @property
+    def alarm(self) -> bool:
+        """Whether an entry is parked, a view failed, or the projector meets an error."""
+        return bool(self.parked or self.problems or self.error)
+
+
+class Projector:
+    """Folds the log of one ledger into one store; safe beside other projectors on the file."""
+
+    def __init__(
+        self,
+        application: LedgerApplication,
+        definition: TrialDefinition,
+        store: ProjectionStore,
+        *,
+        page: int = PAGE,
+    ) -> None:
+        self._application = application
+        self._definition = definition
+        self._store = store
+        self._page = page
+        self._fold: LogFold | None = None
+        self._place: Place | None = None
+        self._error: str | None = None
+        self._stop = threading.Event()
+        self._moved = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._working = threading.Lock()
+
+    def step(self) -> bool:
+        """Fold one page; False when there is nothing to fold."""
+        with self._working:
+            place = self._current()
+            head = self._application.store.head().size
+            if place.position >= head:
+                return False
+            try:
+                self._advance(place, min(place.position + self._page, head))
+            except PositionMoved:
+                self._forget()
+            except BaseException:
+                # The fold in memory is ahead of what is stored.
+                self._forget()
+                raise
+        with self._moved:
+            self._moved.notify_all()
+        return True
+
+    def follow(self) -> int:
+        """Fold up to the head; the position then."""
+        while self.step():
+            continue
+        return self._store.place().position
+
+    def lag(self) -> Lag:
+        """How far behind the projections are, and whether there is an alarm."""
+        return Lag(
+            position=self._store.place().position,
+            head=self._application.store.head().size,
+            parked=len(self._store.parked()),
+            problems=len(self._store.rows("problems")),
+            error=self._error or self._silence(),
+        )
+
+    def _silence(self) -> str | None:
+        """That the thread has ended by itself; nothing follows the log then."""
+        if self._thread is None or self._thread.is_alive() or self._stop.is_set():
+            return None
+        return "The projector's thread has stopped; restart the service."
+
+    def wait_for(self, position: int, timeout: float) -> int:
+        """Wait until so many entries are folded, at most ``timeout`` seconds; the position then."""
+        until = time.monotonic() + timeout
+        while True:
+            reached = self._store.place().position
+            left = until - time.monotonic()
+            if reached >= position or left <= 0:
+                return reached
+            if self._thread is None:
+                if not self.step():
+                    return self._store.place().position
+                continue
+            with self._moved:
+                self._moved.wait(min(left, POLL_SECONDS))
+
+    def rebuild(self, progress: Progress | None = None) -> Place:
+        """Fold the whole log into fresh rows and swap them in; the same bytes as followed live."""
+        self._store.adopt()
+        fresh = self._store.fresh_generation()
+        rebuilt = self._fold_into(self._store, fresh, None, progress)
+        with self._working:
+            self._store.swap(rebuilt)
+            self._forget()
+        return rebuilt
+
+    def check(self, progress: Progress | None = None) -> list[Difference]:
+        """Compare the stored rows with a fresh fold to the same position; nothing is changed."""
+        place = self._store.place()
+        head = self._application.store.head().size
+        if not self._store.adopted:
+            return [Difference("genesis", "", "changed", None, self._store.genesis_sha256)]
+        if place.position > head:
+            return [Difference("position", "", "surplus", str(place.position), str(head))]
+        with tempfile.TemporaryDirectory(prefix="projections-") as folder:
+            scratch = ProjectionStore(Path(folder) / "fresh.sqlite3", "")
+            try:
+                self._fold_into(scratch, scratch.place(), place.position, progress)
+                found = list(_differences(self._store, scratch))
+            finally:
+                scratch.close()
+        if self._store.place() != place:
+            return self.check(progress)
+        return found
+
+    def start(self) -> None:
+        """Follow the log on a thread until ``close``."""
+        if self._thread is None:
+            # Rows of another ledger must be gone before anybody reads them.
+            with self._working:
+                self._store.adopt()
+            self._thread = threading.Thread(target=self._run, name="projector", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop following; what is folded stays."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=30)
+            self._thread = None
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                worked = self.step()
+                self._error = None
+            except (LedgerError, PersistenceError, OSError, *FOLD_ERRORS) as error:
+                worked = False
+                self._error = f"{type(error).__name__}: {error}"[:500]
+                _log.exception("The projector could not fold a page and tries again.")
+            # Rest as long as it worked, so that following never takes more than half a core.
+            spent = time.monotonic() - began
+            self._stop.wait(min(max(POLL_SECONDS, spent), 5.0) if not worked else min(spent, 2.0))
+
+    def _current(self) -> Place:
+        """The place to go on from, with the fold in memory that belongs to it."""
+        self._store.adopt()
+        stored = self._store.place()
+        if self._fold is not None and self._place == stored:
+            return stored
+        if not self._belongs(stored):
+            _log.warning("The stored rows are not of this log; they are made again.")
+            stored = self._store.fresh_generation()
+            self._store.swap(stored)
+        self._fold, self._place = self._resumed(self._store, stored), stored
+        return stored
+
+    def _belongs(self, place: Place) -> bool:
+        """Whether the entries folded are this log's, and not of one it was restored from."""
+        if place.position == 0:
+            return True
+        entry = self._application.store.entry(place.position - 1)
+        return entry is not None and entry_hash(entry) == place.entry_sha256
+
+    def _advance(self, place: Place, stop: int) -> None:
+        if self._fold is None:
+            raise PositionMoved
+        done = self._folded(self._fold, place, stop)
+        self._store.commit(done)
+        self._place = done.after
+
+    def _forget(self) -> None:
+        self._fold = self._place = None
+
+    def _folded(self, fold: LogFold, place: Place, stop: int) -> Fold:
+        rows, parked = fold.take(list(self._read(place.position, stop)))
+        last = self._application.store.entry(stop - 1)
+        after = Place(place.generation, stop, entry_hash(last) if last is not None else "")
+        return Fold(before=place, after=after, rows=rows, parked=parked)
+
+    def _fold_into(
+        self,
+        store: ProjectionStore,
+        place: Place,
+        stop: int | None,
+        progress: Progress | None,
+    ) -> Place:
+        fold = self._resumed(store, place)
+        while True:
+            head = self._application.store.head().size if stop is None else stop
+            if place.position >= head:
+                return place
+            done = self._folded(fold, place, min(place.position + self._page, head))
+            store.commit(done)
+            place = done.after
+            if progress is not None:
+                progress(place.position, head)
+
+    def _resumed(self, store: ProjectionStore, place: Place) -> LogFold:
+        parked = [row.seq for row in store.parked(place.generation)]
+        dispositions: dict[str, JsonObject] = {
+            key: parse_object(body.encode(), limits=BODY_LIMITS)
+            for key, body in store.rows("disposition", generation=place.generation)
+        }
+        prefix = Prefix(self._application, place.position, parked)
+        return LogFold(self._definition, prefix, dispositions)
+
+    def _read(self, start: int, stop: int) -> Iterator[Record | Unreadable]:
+        try:
+            found: Sequence[Record] = self._application.records(start, stop)
+        except LedgerError:
+            found = ()
+        if len(found) == stop - start:
+            yield from found
+            return
+        for seq in range(start, stop):
+            try:
+                yield self._application.record(seq)
+            except LedgerError as error:
+                yield Unreadable(seq, error)
+
+
+def _differences(stored: ProjectionStore, fresh: ProjectionStore) -> Iterator[Difference]:
+    have, want = _all_rows(stored), _all_rows(fresh)
+    left, right = next(have, None), next(want, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left[:2] < right[:2]):
+            surplus = left or ("", "", "")
+            yield Difference(surplus[0], surplus[1], "surplus", surplus[2], None)
+            left = next(have, None)
+        elif left is None or right[:2] < left[:2]:
+            yield Difference(right[0], right[1], "missing", None, right[2])
+            right = next(want, None)
+        else:
+            if left[2] != right[2]:
+                yield Difference(left[0], left[1], "changed", left[2], right[2])
+            left, right = next(have, None), next(want, None)
+    yield from _parked_differences(stored.parked(), fresh.parked())
+
+
+def _parked_differences(stored: list[Parked], fresh: list[Parked]) -> Iterator[Difference]:
+    for row in sorted(set(stored) ^ set(fresh), key=lambda row: row.seq):
+        kind = "surplus" if row in stored else "missing"
+        text = f"{row.code}: {row.message}"
+        known = kind == "surplus"
+        yield Difference(
+            "parked", str(row.seq), kind, text if known else None, None if known else text
+        )
+
+
+def _all_rows(store: ProjectionStore) -> Iterator[tuple[str, str, str]]:
+    after = ("", "")
+    while page := store.dump(after=after):
+        yield from page
+        after = (page[-1][0], page[-1][1])

@@ -1,0 +1,325 @@
+"""The reading interface of the projections: what the doors and the report ask."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ledger.rules.deviation import TrialOverview
+from ledger.rules.deviations import TRIAL_RULES
+from ledger.signing.rfc3339 import parse_rfc3339
+from projections.audit_trail import expand
+from projections.deviations import trial_deviations_view
+from projections.enrolment import enrolment_view
+from projections.folding import TRIAL_KEY
+from projections.listings import Listings, at_instant, body_of, head_object, rows_in
+from projections.prefix import Prefix, TrueHistory, state_at, true_case
+from projections.projector import Difference, Lag, Progress, Projector
+from projections.register import documents_view, register_view
+from projections.replay import timeline
+from projections.sections import composed, deviation_order, sections_of
+from projections.store import Parked, ProjectionStore
+from projections.times import holds_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from ledger.aggregates.trial_state import TrialState
+    from ledger.application import LedgerApplication
+    from ledger.genesis import Genesis
+    from ledger.rules.case import Case
+    from ledger.signing.strict_json import JsonObject, JsonValue
+
+
+class ReadableLedger(Protocol):
+    """What the projections need of an open ledger; ``ledger.service.TrialLedger`` is one."""
+
+    @property
+    def application(self) -> LedgerApplication:
+        """The entries."""
+
+    @property
+    def genesis(self) -> Genesis:
+        """What entry 0 says."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLog:
+    """A log opened without its writer, to read the projections of."""
+
+    application: LedgerApplication
+    genesis: Genesis
+
+
+def projections_path(database: Path) -> Path:
+    """The file the projections of a ledger's database lie in."""
+    return database.with_name(f"{database.name}.projections")
+
+
+class Projections(Listings):
+    """The projections of one open ledger; reads never write, ``start`` begins to follow.
+
+    ``known_at`` is a tree size: only entries before it are folded. ``true_at`` leaves out what
+    occurred later. Times in the JSON are RFC 3339; there are no floats.
+    """
+
+    def __init__(self, ledger: ReadableLedger) -> None:
+        store = ProjectionStore(
+            projections_path(ledger.application.path), ledger.genesis.record.sha256
+        )
+        super().__init__(ledger.application, store)
+        self._definition = ledger.genesis.definition
+        self.projector = Projector(self._application, self._definition, self.store)
+
+    # --- following ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Follow the log on a thread."""
+        self.projector.start()
+
+    def follow(self) -> int:
+        """Fold up to the head here and now; the position then."""
+        return self.projector.follow()
+
+    def wait_for(self, position: int, timeout: float) -> int:
+        """Wait until so many entries are folded; the position reached."""
+        return self.projector.wait_for(position, timeout)
+
+    def rebuild(self, progress: Progress | None = None) -> int:
+        """Make all rows again and swap them in; the number of entries folded."""
+        return self.projector.rebuild(progress).position
+
+    def check(self, progress: Progress | None = None) -> list[Difference]:
+        """Compare the stored rows with a fresh fold; empty when they are what the log gives."""
+        return self.projector.check(progress)
+
+    def lag(self) -> Lag:
+        """How far behind, and whether there is an alarm."""
+        return self.projector.lag()
+
+    def parked(self) -> list[Parked]:
+        """The entries that could not be folded."""
+        return self.store.parked()
+
+    def problems(self) -> list[JsonValue]:
+        """The views and rules that failed, by subject."""
+        return [{"key": key, **body} for key, body in self._bodies("problems")]
+
+    def close(self) -> None:
+        """Stop following and close the file."""
+        self.projector.close()
+        self.store.close()
+
+    # --- subjects -----------------------------------------------------------------------------
+
+    def subjects(self, after: str = "", limit: int = 100) -> list[JsonObject]:
+        """Subjects in order of their ids, with state, flags and head; page by ``after``."""
+        head, as_of = self._head()
+        rows = self.store.rows("subject", after=after, limit=limit)
+        return [{**at_instant(body_of(body), as_of), "head": head} for _, body in rows]
+
+    def subject(
+        self, subject_id: str, known_at: int | None = None, true_at: datetime | None = None
+    ) -> JsonObject | None:
+        """Everything about one subject; None when nothing of it is recorded."""
+        if known_at is None and true_at is None:
+            sections = {
+                name: body_of(body) for name, body in self.store.sections(subject_id).items()
+            }
+            if "subject" not in sections:
+                return None
+            head, as_of = self._head()
+            return {**composed(sections, self._trial_rows(subject_id), as_of), "head": head}
+        found = self._case(subject_id, known_at, true_at)
+        if found is None:
+            return None
+        case, prefix = found
+        as_of = self._as_of(prefix, true_at)
+        rows = self._trial_rows_at(prefix, true_at, subject_id)
+        return {**composed(sections_of(case), rows, as_of), "head": head_object(prefix.size, as_of)}
+
+    def replay(
+        self, subject_id: str, known_at: int | None = None, true_at: datetime | None = None
+    ) -> JsonObject | None:
+        """The subject's header and course of events in order of occurrence."""
+        found = self._case(subject_id, known_at, true_at)
+        if found is None:
+            return None
+        case, prefix = found
+        as_of = self._as_of(prefix, true_at)
+        rows = self._trial_rows_at(prefix, true_at, subject_id)
+        subject = composed(sections_of(case), rows, as_of)
+        deviations = subject["deviations"]
+        records = [
+            record
+            for record in prefix.merged(f"subject/{subject_id}", f"treatment/{subject_id}")
+            if true_at is None or _effective(case, record.id, record.occurred_at) <= true_at
+        ]
+        return {
+            "header": {
+                name: subject.get(name)
+                for name in ("subject", "site", "time_zone", "sex", "age_at_consent", "state",
+                             "flags", "allocation")
+            },
+            "subject": subject,
+            "timeline": timeline(case, records, deviations if isinstance(deviations, list) else ()),
+            "head": head_object(prefix.size, as_of),
+        }  # fmt: skip
+
+    # --- trial --------------------------------------------------------------------------------
+
+    def enrolment(self, known_at: int | None = None) -> JsonObject:
+        """The CONSORT counts; every sum closes."""
+        if known_at is None:
+            head, _ = self._head()
+            body = self.store.row("enrolment", TRIAL_KEY)
+            return {**(body_of(body) if body is not None else {}), "head": head}
+        prefix = self._prefix(known_at)
+        as_of, state = self._as_of(prefix, None), state_at(self._definition, prefix)
+        dispositions = [sections_of(state.case(name))["disposition"] for name in prefix.subjects()]
+        counts = enrolment_view(dispositions, self._definition.protocol, as_of)
+        return {**counts, "head": head_object(prefix.size, as_of)}
+
+    def recruitment(self) -> list[JsonValue]:
+        """Consented, randomized and cumulative numbers by month."""
+        rows = self.enrolment().get("recruitment")
+        return rows if isinstance(rows, list) else []
+
+    def deviations(
+        self,
+        subject: str | None = None,
+        rule: str | None = None,
+        as_of: datetime | None = None,
+        after: str = "",
+        limit: int | None = None,
+    ) -> list[JsonObject]:
+        """Deviations that hold by ``as_of`` (the head's time), by rule, since, id.
+
+        Page by ``after``, the last id of the page before.
+        """
+        at = as_of or self._head()[1]
+        keys = self._bodies("deviations") if subject is None else self._one("deviations", subject)
+        rows = [row for _, body in keys for row in rows_in(body, "deviations")]
+        rows += [
+            row for row in self._trial_rows(None) if subject is None or row["subject"] == subject
+        ]
+        found = [row for row in rows if holds_by(row, at) and (rule is None or row["rule"] == rule)]
+        found.sort(key=deviation_order)
+        start = next((n + 1 for n, row in enumerate(found) if row["id"] == after), 0)
+        return found[start:] if limit is None else found[start : start + limit]
+
+    def register(self, known_at: int | None = None) -> JsonObject:
+        """Keys, grants, delegations and training with their dates."""
+        if known_at is None:
+            body = self.store.row("register", TRIAL_KEY)
+            return {**(body_of(body) if body is not None else {}), "head": self._head()[0]}
+        prefix = self._prefix(known_at)
+        state = state_at(self._definition, prefix)
+        head = head_object(prefix.size, self._as_of(prefix, None))
+        return {**register_view(state.register), "head": head}
+
+    def documents(self, known_at: int | None = None) -> list[JsonObject]:
+        """Documents with their approvals."""
+        if known_at is None:
+            return self._list("documents", "documents")
+        state = state_at(self._definition, self._prefix(known_at))
+        return rows_in(documents_view(state.trial, state.register), "documents")
+
+    def audit_trail(
+        self,
+        subject: str | None = None,
+        type: str | None = None,  # noqa: A002 - the column's own name
+        actor: str | None = None,
+        site: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int = -1,
+        limit: int = 100,
+    ) -> list[JsonObject]:
+        """Field-level rows of the first ``limit`` entries that match, from position ``after`` on.
+
+        ``since`` and ``until`` bound the record time, both included. Page by the last ``seq``.
+        """
+        wanted = {"subject": subject, "type": type, "who": actor, "site": site}
+        found: list[JsonObject] = []
+        taken = 0
+        for entry in self._audit_entries(after):
+            if any(
+                value is not None and entry.get(name) != value for name, value in wanted.items()
+            ):
+                continue
+            if not _recorded_within(entry, since, until):
+                continue
+            found += expand(entry)
+            taken += 1
+            if taken >= limit:
+                break
+        return found
+
+    def audit_entries(self, after: int = -1) -> Iterator[JsonObject]:
+        """Audit entries in order of the log, each with its changes and signatures."""
+        return self._audit_entries(after)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _prefix(self, known_at: int | None) -> Prefix:
+        head = self._application.store.head().size
+        size = head if known_at is None else max(min(known_at, head), 0)
+        return Prefix(self._application, size, (row.seq for row in self.store.parked()))
+
+    def _case(
+        self, subject: str, known_at: int | None, true_at: datetime | None
+    ) -> tuple[Case, Prefix] | None:
+        prefix = self._prefix(known_at)
+        case = state_at(self._definition, prefix).case(subject)
+        if true_at is not None:
+            case = true_case(case, true_at)
+        known = case.records.facts or case.records.pending or case.records.refused
+        return (case, prefix) if known else None
+
+    def _trial_rows(self, subject: str | None) -> list[JsonObject]:
+        """The trial's findings, of one subject or of all."""
+        body = self.store.row("trial-deviations", TRIAL_KEY)
+        rows = rows_in(body_of(body), "deviations") if body is not None else []
+        return [row for row in rows if subject is None or row["subject"] == subject]
+
+    def _trial_rows_at(
+        self, prefix: Prefix, true_at: datetime | None, subject: str
+    ) -> list[JsonObject]:
+        state = state_at(self._definition, prefix)
+        overview = _overview(state, prefix, true_at)
+        rows = rows_in(trial_deviations_view(overview, TRIAL_RULES), "deviations")
+        return [row for row in rows if row["subject"] == subject]
+
+
+def lag_object(lag: Lag) -> JsonObject:
+    """The lag as JSON, for health and metrics."""
+    return {**asdict(lag), "behind": lag.behind, "alarm": lag.alarm}
+
+
+def _overview(state: TrialState, prefix: Prefix, true_at: datetime | None) -> TrialOverview:
+    subjects = {name: state.subject(name) for name in prefix.subjects()}
+    lots = {name: state.lot(name) for name in prefix.lots()}
+    if true_at is not None:
+        subjects = {name: TrueHistory(rows, true_at) for name, rows in subjects.items()}
+        lots = {name: TrueHistory(rows, true_at) for name, rows in lots.items()}
+    return TrialOverview(
+        definition=state.definition,
+        trial=state.trial,
+        register=state.register,
+        allocation=state.allocation,
+        subjects=subjects,
+        lots=lots,
+    )
+
+
+def _effective(case: Case, event: str, stated: datetime) -> datetime:
+    fact = case.records.facts.get(event)
+    return fact.occurred_at if fact is not None else stated
+
+
+def _recorded_within(entry: JsonObject, since: datetime | None, until: datetime | None) -> bool:
+    recorded = parse_rfc3339(str(entry["recorded"]))
+    return (since is None or recorded >= since) and (until is None or recorded <= until)

@@ -1,0 +1,93 @@
+"""What a report rests on: rows of the projections and the head they belong to, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger.rules.members import shape, shapes
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from ledger.genesis import Genesis
+    from ledger.signing.strict_json import JsonObject, JsonValue
+    from ledger.trials.definition import TrialDefinition
+
+Row = Mapping[str, "JsonValue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the log that the report is about; hashes are lower-case hex.
+
+    ``checkpoint`` is the first signed checkpoint that covers it, ``checkpoint_size`` its size.
+    """
+
+    size: int
+    sha256: str
+    root: str
+    recorded_at: datetime
+    checkpoint: str
+    checkpoint_size: int
+    second_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """The versions a report names: of the software, the vocabulary and the rule sets (R-69)."""
+
+    version: str
+    vocabulary_types: int
+    vocabulary_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """All that the contents of a report read; each row is as the projections give it.
+
+    ``sections`` maps a subject to the sections of its view; ``oversight`` holds refusals,
+    corrections, late entries and signatures of all streams; ``replay`` is that of ``replayed``.
+    """
+
+    genesis: Genesis
+    definition: TrialDefinition
+    zone: ZoneInfo
+    as_of: datetime
+    head: Head
+    vkey: str
+    software: Software
+    sections: Mapping[str, Row]
+    enrolment: Row
+    deviations: Sequence[Row]
+    failed_rules: Sequence[Row]
+    register: Row
+    documents: Sequence[Row]
+    lots: Sequence[Row]
+    oversight: Row
+    signatures: Row
+    replayed: str | None
+    replay: Row
+    verification: Row | None
+
+    @property
+    def trial(self) -> str:
+        """The trial's id."""
+        return self.genesis.trial
+
+    def of(self, section: str) -> Iterator[tuple[str, Row]]:
+        """One section of every subject, in order of subjects."""
+        for subject in sorted(self.sections):
+            found = shape(self.sections[subject], section)
+            if found is not None:
+                yield subject, found
+
+    def rows(self, section: str, member: str) -> list[JsonObject]:
+        """The rows of a list in one section of every subject, each with its ``subject``."""
+        return [
+            {"subject": subject, **row}
+            for subject, found in self.of(section)
+            for row in shapes(found, member)
+        ]

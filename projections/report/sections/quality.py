@@ -1,0 +1,148 @@
+"""What a reviewer looks for in the trail: refusals, corrections, late entries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.rules.members import shapes, text, whole
+from projections.report.discretion import SEALED, is_identity
+from projections.report.document import column, part, plain, section, table
+from projections.report.words import duration
+
+if TYPE_CHECKING:
+    from ledger.signing.strict_json import JsonObject, JsonValue
+    from projections.report.basis import Basis, Row
+
+
+def refusals(basis: Basis) -> JsonObject:
+    """Commands the ledger refused, with the rules that spoke against them (R-08)."""
+    rows: list[JsonObject] = [
+        {
+            **row,
+            "rule_ids": [text(rule, "id") for rule in shapes(row, "rules")],
+            "messages": [text(rule, "message") for rule in shapes(row, "rules")],
+        }
+        for row in shapes(basis.oversight, "refusals")
+    ]
+    return section(
+        "refusals",
+        "Refused commands",
+        "An authentic command that a rule forbids is itself an entry; its refusal is the next.",
+        table(
+            "refusals-table",
+            "Refused commands",
+            [
+                plain("Seq", "seq", "number"),
+                plain("Recorded", "recorded", "time"),
+                plain("By", "by", "person"),
+                column("Command", part("command", "word"), part("stream")),
+                plain("Rules", "rule_ids", "list"),
+                plain("Message", "messages", "list"),
+                column("Later", part("later_outcome", "word"), part("later_event", "code")),
+                plain("Record", "event", "code"),
+            ],
+            rows,
+            wide=True,
+        ),
+    )
+
+
+def corrections(basis: Basis) -> JsonObject:
+    """Each corrected field with old, new and reason; each voided record (R-05, R-06)."""
+    rows: list[JsonObject] = [
+        {
+            **row,
+            "id": f"{row.get('correction')}{row.get('field')}",
+            "lag": duration(whole(row, "lag_seconds")),
+            "reason": _reason(row),
+            **_values(row),
+        }
+        for row in shapes(basis.oversight, "corrections")
+    ]
+    voided: list[JsonObject] = [
+        {**row, "reason": _reason(row)} for row in shapes(basis.oversight, "voided")
+    ]
+    return section(
+        "corrections",
+        "Corrections and voided records",
+        "Nothing is overwritten: the old value stays in its entry, the new one stands in a later "
+        "entry, with who changed it and why.",
+        table(
+            "corrections-table",
+            "Corrected fields",
+            [
+                plain("Seq", "seq", "number"),
+                column("Record", part("type", "word"), part("subject"), part("event", "code")),
+                plain("Field", "field", "code"),
+                plain("Old", "old"),
+                plain("New", "new"),
+                plain("Reason", "reason"),
+                plain("Source", "source_ref"),
+                plain("By", "by", "person"),
+                column("Recorded", part("recorded", "time"), part("lag", "text", "after")),
+                column(
+                    "Signed",
+                    part("signed_before", "flag", "before"),
+                    part("resigned", "code", "again"),
+                ),
+            ],
+            rows,
+            wide=True,
+        ),
+        table(
+            "voided",
+            "Voided records",
+            [
+                column("Record", part("type", "word"), part("subject"), part("event", "code")),
+                plain("Voided", "voiding_recorded", "time"),
+                plain("Reason", "reason"),
+                plain("Belongs to", "belongs_to"),
+                plain("By", "by", "person"),
+                plain("Voiding record", "voided_by", "code"),
+            ],
+            voided,
+            wide=True,
+        ),
+    )
+
+
+def _values(row: Row) -> JsonObject:
+    if is_identity(text(row, "type") or "", text(row, "field") or ""):
+        return {"old": SEALED, "new": SEALED}
+    return {"old": row.get("old"), "new": row.get("new")}
+
+
+def _reason(row: Row) -> JsonValue:
+    code, words = text(row, "reason_code"), text(row, "reason_text")
+    return None if code is None and words is None else {"code": code, "text": words}
+
+
+def late_entries(basis: Basis) -> JsonObject:
+    """What was recorded later than the limit after it happened (R-11, R-12)."""
+    hours = basis.definition.protocol.late_entry_limit_hours
+    rows: list[JsonObject] = [
+        {**row, "lag": duration(whole(row, "lag_seconds")), "reason": _reason(row)}
+        for row in shapes(basis.oversight, "late_entries")
+    ]
+    return section(
+        "late-entries",
+        "Late entries",
+        f"Records that reached the ledger more than {hours} hours after what they report.",
+        table(
+            "late-entries-table",
+            "Late entries",
+            [
+                plain("Seq", "seq", "number"),
+                column("Record", part("type", "word"), part("subject")),
+                plain("Occurred", "occurred_utc", "time"),
+                column("Captured", part("captured", "time")),
+                plain("Recorded", "recorded", "time"),
+                plain("Lag", "lag", "number"),
+                column("Mode, reason", part("mode", "word"), part("reason")),
+                plain("By", "by", "person"),
+                plain("Event", "event", "code"),
+            ],
+            rows,
+            wide=True,
+        ),
+    )

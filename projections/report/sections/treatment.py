@@ -1,0 +1,227 @@
+"""Allocation, unblinding, infusions and the stock of the investigational product."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.rules.members import shape, shapes, text
+from projections.report.document import column, part, plain, section, table
+
+if TYPE_CHECKING:
+    from ledger.signing.strict_json import JsonObject
+    from projections.report.basis import Basis
+
+_BALANCE = ("received", "in_stock", "used", "returned", "destroyed")
+
+
+def allocation(basis: Basis) -> JsonObject:
+    """Each allocation in the order of the log, with slot and stratum (R-55; E3 16.1.7)."""
+    rows = sorted(basis.rows("allocation", "allocations"), key=_position)
+    return section(
+        "allocation",
+        "Randomization and allocation",
+        "Each allocation in the order of the log. The list was sealed under its Merkle root "
+        "before the first subject; every row opens one slot of it.",
+        table(
+            "allocations",
+            "Allocations",
+            [
+                plain("Seq", "seq", "number"),
+                plain("Subject", "subject"),
+                plain("Allocated", "allocated_at", "time"),
+                plain("Stratum", "stratum"),
+                plain("Slot", "slot", "number"),
+                column("Arm", part("arm_label")),
+                column("Method", part("method", "word"), part("envelope", "text", "envelope")),
+                plain("Requested by", "requested_by", "person"),
+                column("Record, list root", part("event", "code"), part("list_root", "hash")),
+            ],
+            rows,
+            wide=True,
+        ),
+    )
+
+
+def unblinding(basis: Basis) -> JsonObject:
+    """Every breaking of the blind, asked for or not (R-56, R-57)."""
+    rows = sorted(basis.rows("allocation", "unblindings"), key=_position)
+    return section(
+        "unblinding",
+        "Unblinding",
+        "Emergency, planned and accidental unblinding: who, when, why, and who was told.",
+        table(
+            "unblindings",
+            "Unblindings",
+            [
+                plain("Subject", "subject"),
+                plain("Kind", "kind", "word"),
+                plain("When", "occurred_utc", "time"),
+                plain("By", "by", "person"),
+                column("Reason", part("reason_code"), part("reason_text"), part("cause")),
+                plain("Told to", "told_to", "list"),
+                plain("Impact", "impact"),
+                plain("Record", "event", "code"),
+            ],
+            rows,
+            wide=True,
+        ),
+    )
+
+
+def infusions(basis: Basis) -> JsonObject:
+    """Each infusion with its bag, dose, times and hands (R-59, R-60)."""
+    found = _by_anchor(basis)
+    rows: list[JsonObject] = [
+        {**row, "findings": [*found.get(str(row["event"]), [])]}
+        for row in basis.rows("product", "infusions")
+    ]
+    return section(
+        "infusions",
+        "Infusion accountability",
+        "From the lot to the vein: which bag, in which standing, what was given, by whom, when.",
+        table("infusions-table", "Infusions given", _INFUSION, rows, wide=True),
+        _events(basis, "not_given", "Infusions not given"),
+        _events(basis, "interruptions", "Interruptions"),
+    )
+
+
+_INFUSION = [
+    column("Subject", part("subject"), part("infusion_number", "number", "infusion")),
+    column("Started, stopped", part("started_at", "time"), part("stopped_at", "time")),
+    column("Lot, bags", part("lot"), part("bags", "list"), part("lot_standing", "word"),
+           part("donor_code", "text", "donor"), part("passage", "text", "passage")),
+    column("Expiry, thawed", part("expiry", "time"), part("thawed_at", "time")),
+    column("Cells planned, given", part("cells_planned", "text", "planned"),
+           part("cells_given", "text", "given")),
+    column("Viability %", part("viability_percent", "number")),
+    column("Volume ml", part("volume_ml", "number")),
+    column("Route", part("route"), part("site_of_access")),
+    column("Given, checked by", part("given_by_name"), part("checked_by", "list", "checked")),
+    column("Scans", part("scan_subject", "text", "subject"), part("scan_bag", "text", "bag")),
+    column("Findings, record", part("findings", "list"), part("event", "code")),
+]  # fmt: skip
+
+
+def _by_anchor(basis: Basis) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in basis.deviations:
+        rule = text(row, "rule")
+        if rule is not None:
+            found.setdefault(str(row.get("anchor")), []).append(rule)
+    return found
+
+
+def _events(basis: Basis, member: str, caption: str) -> JsonObject:
+    rows: list[JsonObject] = []
+    for row in basis.rows("product", member):
+        content = shape(row, "content") or {}
+        rows.append(
+            {
+                "event": row["event"],
+                "subject": row["subject"],
+                "infusion_number": content.get("infusion_number"),
+                "at": content.get("interrupted_at") or row["occurred_utc"],
+                "resumed_at": content.get("resumed_at"),
+                "reason": dict(shape(content, "reason") or {}) or None,
+                "by": row["by"],
+            }
+        )
+    resumed = [plain("Resumed", "resumed_at", "time")] if member == "interruptions" else []
+    return table(
+        f"infusions-{member.replace('_', '-')}",
+        caption,
+        [
+            plain("Subject", "subject"),
+            plain("Infusion", "infusion_number", "number"),
+            plain("When", "at", "time"),
+            *resumed,
+            plain("Reason", "reason"),
+            plain("By", "by", "person"),
+            plain("Record", "event", "code"),
+        ],
+        rows,
+    )
+
+
+def stock(basis: Basis) -> JsonObject:
+    """The balance of each lot, and each bag's way (R-58)."""
+    lots = [{**row, "expiry": _expiry(row)} for row in basis.lots]
+    bags: list[JsonObject] = [
+        {
+            **bag,
+            "id": f"{row.get('lot')}/{bag.get('bag')}",
+            "lot": row.get("lot"),
+            "events": [
+                event
+                for name in ("received", "used", "returned", "destroyed")
+                for event in _list(bag.get(name))
+            ],
+        }
+        for row in basis.lots
+        for bag in shapes(row, "bags")
+    ]
+    return section(
+        "stock",
+        "Stock of the investigational product",
+        "Received = in stock + used + returned + destroyed, for every lot, bag by bag.",
+        table(
+            "lots",
+            "Balance by lot",
+            [
+                plain("Lot", "lot"),
+                plain("Standing", "standing", "word"),
+                plain("Donor", "donor_codes", "list"),
+                plain("Expiry", "expiry", "time"),
+                *(plain(name.replace("_", " ").capitalize(), name, "number") for name in _BALANCE),
+                plain("Dispensed", "dispensed", "number"),
+                plain("Balance", "balance", "number"),
+                plain("Closes", "closes", "flag"),
+            ],
+            [{**row, "id": row.get("lot")} for row in lots],
+            wide=True,
+        ),
+        _discrepancies(basis),
+        table(
+            "bags",
+            "Bags",
+            [
+                plain("Bag", "bag"),
+                plain("Standing", "standing", "word"),
+                plain("Subjects", "subjects", "list"),
+                plain("Records", "events", "list"),
+            ],
+            bags,
+            group="lot",
+        ),
+    )
+
+
+def _discrepancies(basis: Basis) -> JsonObject:
+    rows: list[JsonObject] = [
+        {**row, "lot": lot.get("lot")} for lot in basis.lots for row in shapes(lot, "discrepancies")
+    ]
+    return table(
+        "discrepancies",
+        "What keeps the stock from being reconciled",
+        [
+            plain("Lot", "lot"),
+            plain("Since", "since", "time"),
+            plain("What", "message"),
+            plain("Record", "event", "code"),
+        ],
+        rows,
+    )
+
+
+def _expiry(lot: object) -> str | None:
+    receipts = shapes(lot, "receipts") if isinstance(lot, dict) else ()
+    return min((found for row in receipts if (found := text(row, "expiry"))), default=None)
+
+
+def _list(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _position(row: JsonObject) -> tuple[int, str]:
+    seq = row.get("seq")
+    return (seq if isinstance(seq, int) else 0), str(row.get("event"))

@@ -1,0 +1,327 @@
+"""Where projections are kept: rows and position in one transaction, in a file of their own.
+
+It builds on the library's tracking recorder. The ledger's file has one writer, so the rows lie
+in ``<database>.projections``; the file can be thrown away at any time and is made again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from eventsourcing.persistence import IntegrityError, OperationalError, Tracking
+from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteTrackingRecorder
+
+from ledger.signing.strict_json import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ledger.signing.strict_json import JsonObject
+
+LOCK_SECONDS = 10
+"""How long a transaction waits for another process's before it gives up."""
+
+RowKey: TypeAlias = tuple[str, str]
+"""Projection and key."""
+
+_TABLES = (
+    """
+CREATE TABLE IF NOT EXISTS projection_rows (
+    generation INTEGER NOT NULL,
+    projection TEXT NOT NULL,
+    key TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (generation, projection, key)
+) WITHOUT ROWID
+""",
+    """
+CREATE TABLE IF NOT EXISTS parked_entries (
+    generation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (generation, seq)
+) WITHOUT ROWID
+""",
+    """
+CREATE TABLE IF NOT EXISTS projection_heads (
+    generation INTEGER PRIMARY KEY,
+    entry_sha256 TEXT NOT NULL
+)
+""",
+    """
+CREATE TABLE IF NOT EXISTS projection_state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    generation INTEGER NOT NULL,
+    genesis_sha256 TEXT NOT NULL
+)
+""",
+)
+
+
+class PositionMoved(Exception):
+    """Somebody else folded on, or swapped the rows, since the position was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far the rows of a generation go: ``position`` counts the entries folded.
+
+    ``entry_sha256`` is the hash of the last of them, empty at position 0.
+    """
+
+    generation: int
+    position: int
+    entry_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An entry that could not be folded and why; it needs somebody's attention."""
+
+    seq: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """What one page of entries makes of the rows; a body of None takes the row away."""
+
+    before: Place
+    after: Place
+    rows: Mapping[RowKey, JsonObject | None]
+    parked: Sequence[Parked]
+
+
+class ProjectionStore(SQLiteTrackingRecorder):
+    """Rows ``(projection, key) -> canonical JSON`` by generation; one generation is current.
+
+    ``genesis_sha256`` ties the file to its ledger: ``adopt`` drops the rows of another one.
+    """
+
+    def __init__(self, path: Path, genesis_sha256: str) -> None:
+        self.path = path
+        super().__init__(
+            SQLiteDatastore(str(path), lock_timeout=LOCK_SECONDS, originator_id_type="text")
+        )
+        self.genesis_sha256 = genesis_sha256
+        self.create_table()
+        if not self._all("SELECT 1 FROM projection_state"):
+            self.adopt()
+
+    def construct_create_table_statements(self) -> list[str]:
+        """The library's tracking table and ours."""
+        return [*super().construct_create_table_statements(), *_TABLES]
+
+    def place(self, generation: int | None = None) -> Place:
+        """How far a generation goes, the current one unless another is named."""
+        with self.datastore.transaction(commit=False) as cursor:
+            return self._place(cursor, generation)
+
+    def commit(self, fold: Fold) -> None:
+        """Write rows, parked entries and position in one transaction, exactly once.
+
+        Raises PositionMoved when the place is no longer the one the page was folded from.
+        """
+        generation = fold.before.generation
+        with self._writing() as cursor:
+            if self._place(cursor, generation) != fold.before:
+                raise PositionMoved
+            self._write_rows(cursor, generation, fold.rows)
+            cursor.executemany(
+                "INSERT INTO parked_entries (generation, seq, code, message) VALUES (?, ?, ?, ?)",
+                [(generation, row.seq, row.code, row.message) for row in fold.parked],
+            )
+            cursor.execute(
+                "INSERT INTO projection_heads (generation, entry_sha256) VALUES (?, ?)"
+                " ON CONFLICT (generation) DO UPDATE SET entry_sha256 = excluded.entry_sha256",
+                (generation, fold.after.entry_sha256),
+            )
+            self._insert_tracking(cursor, Tracking(_name(generation), fold.after.position))
+
+    def fresh_generation(self) -> Place:
+        """Begin a generation beside the current one, on an empty table."""
+        with self._writing() as cursor:
+            current = self._current(cursor)
+            cursor.execute("SELECT MAX(generation) FROM projection_heads")
+            highest = cursor.fetchone()[0]
+            generation = max(current, highest or 0) + 1
+            self._drop(cursor, [generation])
+            return Place(generation, 0, "")
+
+    def swap(self, place: Place) -> None:
+        """Make a rebuilt generation the current one and drop all others.
+
+        Raises PositionMoved when it is not at the place named.
+        """
+        with self._writing() as cursor:
+            if self._place(cursor, place.generation) != place:
+                raise PositionMoved
+            cursor.execute("UPDATE projection_state SET generation = ?", (place.generation,))
+            for table in ("projection_rows", "parked_entries", "projection_heads"):
+                cursor.execute(
+                    f"DELETE FROM {table} WHERE generation <> ?",  # noqa: S608
+                    (place.generation,),
+                )
+
+    def row(self, projection: str, key: str) -> str | None:
+        """The body of a row, as canonical JSON."""
+        found = self._all(
+            "SELECT body FROM projection_rows, projection_state WHERE id = 1"
+            " AND projection_rows.generation = projection_state.generation"
+            " AND projection = ? AND key = ?",
+            (projection, key),
+        )
+        return found[0][0] if found else None
+
+    def rows(
+        self, projection: str, *, after: str = "", limit: int = -1, generation: int | None = None
+    ) -> list[tuple[str, str]]:
+        """Keys and bodies of a projection in order of keys, from after ``after`` on."""
+        return [
+            (row[0], row[1])
+            for row in self._all(
+                "SELECT key, body FROM projection_rows WHERE projection = ? AND key > ?"
+                " AND generation = COALESCE(?, (SELECT generation FROM projection_state))"
+                " ORDER BY key LIMIT ?",
+                (projection, after, generation, limit),
+            )
+        ]
+
+    def sections(self, key: str) -> dict[str, str]:
+        """All rows of one key, by projection, as of one moment."""
+        return {
+            row[0]: row[1]
+            for row in self._all(
+                "SELECT projection, body FROM projection_rows, projection_state WHERE id = 1"
+                " AND projection_rows.generation = projection_state.generation AND key = ?",
+                (key,),
+            )
+        }
+
+    def dump(self, *, after: RowKey = ("", ""), limit: int = 500) -> list[tuple[str, str, str]]:
+        """All rows of the current generation in order of projection and key, by pages."""
+        return [
+            (row[0], row[1], row[2])
+            for row in self._all(
+                "SELECT projection, key, body FROM projection_rows"
+                " WHERE generation = (SELECT generation FROM projection_state)"
+                " AND (projection, key) > (?, ?) ORDER BY projection, key LIMIT ?",
+                (*after, limit),
+            )
+        ]
+
+    def parked(self, generation: int | None = None) -> list[Parked]:
+        """The entries that could not be folded."""
+        return [
+            Parked(row[0], row[1], row[2])
+            for row in self._all(
+                "SELECT seq, code, message FROM parked_entries WHERE generation ="
+                " COALESCE(?, (SELECT generation FROM projection_state)) ORDER BY seq",
+                (generation,),
+            )
+        ]
+
+    def close(self) -> None:
+        """Close the file."""
+        self.datastore.close()
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the rows are of this ledger."""
+        rows = self._all("SELECT genesis_sha256 FROM projection_state WHERE id = 1")
+        return [row[0] for row in rows] == [self.genesis_sha256]
+
+    def adopt(self) -> None:
+        """Drop rows that are of another ledger and begin anew for this one."""
+        if self.adopted:
+            return
+        with self._writing() as cursor:
+            cursor.execute("SELECT generation FROM projection_heads")
+            self._drop(cursor, [found[0] for found in cursor.fetchall()])
+            cursor.execute(
+                "INSERT OR REPLACE INTO projection_state (id, generation, genesis_sha256)"
+                " VALUES (1, 1, ?)",
+                (self.genesis_sha256,),
+            )
+
+    @staticmethod
+    def _drop(cursor: SQLiteCursor, generations: Iterable[int]) -> None:
+        for generation in generations:
+            for table in ("projection_rows", "parked_entries", "projection_heads"):
+                cursor.execute(
+                    f"DELETE FROM {table} WHERE generation = ?",  # noqa: S608
+                    (generation,),
+                )
+            cursor.execute("DELETE FROM tracking WHERE application_name = ?", (_name(generation),))
+
+    @staticmethod
+    def _write_rows(
+        cursor: SQLiteCursor, generation: int, rows: Mapping[RowKey, JsonObject | None]
+    ) -> None:
+        cursor.executemany(
+            "INSERT INTO projection_rows (generation, projection, key, body) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (generation, projection, key) DO UPDATE SET body = excluded.body",
+            [
+                (generation, projection, key, canonical(body).decode())
+                for (projection, key), body in rows.items()
+                if body is not None
+            ],
+        )
+        cursor.executemany(
+            "DELETE FROM projection_rows WHERE generation = ? AND projection = ? AND key = ?",
+            [
+                (generation, projection, key)
+                for (projection, key), body in rows.items()
+                if body is None
+            ],
+        )
+
+    def _place(self, cursor: SQLiteCursor, generation: int | None) -> Place:
+        wanted = self._current(cursor) if generation is None else generation
+        position = self._max_tracking_id(_name(wanted), cursor) or 0
+        cursor.execute("SELECT entry_sha256 FROM projection_heads WHERE generation = ?", (wanted,))
+        row = cursor.fetchone()
+        return Place(wanted, position, row[0] if row else "")
+
+    @staticmethod
+    def _current(cursor: SQLiteCursor) -> int:
+        cursor.execute("SELECT generation FROM projection_state WHERE id = 1")
+        row = cursor.fetchone()
+        return int(row[0]) if row else 1
+
+    @contextmanager
+    def _writing(self) -> Iterator[SQLiteCursor]:
+        with self.datastore.get_connection(commit=True) as connection:
+            cursor = connection.cursor()
+            try:
+                # The lock first: a read snapshot could not be upgraded after another's commit.
+                cursor.execute("BEGIN IMMEDIATE")
+                yield cursor
+                connection.commit()
+            except sqlite3.IntegrityError as error:
+                connection.rollback()
+                raise IntegrityError(error) from error
+            except sqlite3.Error as error:
+                connection.rollback()
+                raise OperationalError(error) from error
+            except BaseException:
+                connection.rollback()
+                raise
+            finally:
+                cursor.sqlite_cursor.close()
+
+    def _all(self, sql: str, params: Sequence[object] = ()) -> list[Any]:
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(sql, params)
+            rows: list[Any] = cursor.fetchall()
+            return rows
+
+
+def _name(generation: int) -> str:
+    return f"projections/{generation}"
