@@ -20,7 +20,7 @@ from ledger.storage.head_file import HeadFile, require_contained
 from ledger.storage.quarantine import Quarantine
 from ledger.storage.tree_reader import StoredTree
 from ledger.submission import Submission, receive
-from ledger.writer import Receipted, Writer
+from ledger.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.log.proof import Receipt
+    from ledger.outcomes import Receipted
     from ledger.record import Record
     from ledger.signing.jwk import PublicJwk
     from ledger.signing.sealing import Disclosure

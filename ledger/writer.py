@@ -21,26 +21,23 @@ from eventsourcing.persistence import PersistenceError
 
 from ledger.admission import Admission, Extension, Quarantined, Recorded
 from ledger.aggregates.trial_state import TrialState
-from ledger.errors import LedgerError, RejectedInput, Unavailable
-from ledger.history import REFUSED, kind_of
+from ledger.errors import LedgerError, Unavailable
 from ledger.log.chain import ChainHead, StreamHead
 from ledger.log.checkpoint import Checkpoint, sign_checkpoint
 from ledger.log.tiles import TILE_WIDTH, completed_tiles, node_fetcher
 from ledger.log.tree import Frontier, frontier_at, leaf_hash
+from ledger.outcomes import Receipted, outcome_of, receipted, require_same
 from ledger.signing.rfc3339 import format_recorded_at
 from ledger.storage.commit import Commit, HeadMoved, Opening
 from ledger.storage.head_file import HeadFile, require_contained
 from ledger.storage.tree_reader import StoredTree
-from ledger.vocabulary import Kind
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ledger.allocation.sealed_list import SealedList
     from ledger.application import LedgerApplication
-    from ledger.record import Record
     from ledger.signing.ledger_keys import LedgerKeys
-    from ledger.signing.statement import Meaning
     from ledger.storage.quarantine import Quarantine
     from ledger.submission import Submission
     from ledger.trials.definition import TrialDefinition
@@ -56,17 +53,6 @@ CONTENTION_SECONDS = 20
 
 _PAUSE_SECONDS = 0.002
 _log = logging.getLogger("ledger.writer")
-
-
-@dataclass(frozen=True, slots=True)
-class Receipted:
-    """An outcome under a checkpoint: the tree to prove from, its size and the signed note."""
-
-    outcome: Recorded
-    tree: StoredTree
-    size: int
-    note: str
-    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +210,6 @@ class Writer:
         admission = Admission(
             self._state, self._keys, self._allocation_list, extension, self._stream_head
         )
-        admission.extension.stream_heads.update(self._stream_heads)
         seen: dict[str, tuple[Submission, Recorded]] = {}
         decided: list[Recorded | Receipted | LedgerError] = []
         for waiting in group:
@@ -232,9 +217,7 @@ class Writer:
             known = seen.get(submission.event.id)
             try:
                 if known is not None:
-                    _require_same(
-                        known[0].statement.payload, known[0].statement.signers, submission
-                    )
+                    require_same(known[0].statement, submission)
                     decided.append(replace(known[1], repeated=True))
                     continue
                 earlier = self._same_again(submission)
@@ -256,7 +239,7 @@ class Writer:
         if seq is None:
             return None
         record = self._application.record(seq)
-        _require_same(record.statement.payload, record.statement.signers, submission)
+        require_same(record.statement, submission)
         return receipted(self._application, self._tree, outcome_of(self._application, record))
 
     def _keep_aside(self, submission: Submission, now: datetime, error: Quarantined) -> LedgerError:
@@ -303,7 +286,7 @@ class Writer:
             self._settle(before, after, error)
         edge = _edge(self._tree, leaves, after.size)
         self._head, self._frontier, self._note = after, frontier, note
-        self._stream_heads = extension.stream_heads
+        self._stream_heads.update(extension.stream_heads)
         self._tree = StoredTree(after.size, self._application.store, edge)
 
     def _settle(self, before: ChainHead, after: ChainHead, error: PersistenceError) -> None:
@@ -329,7 +312,7 @@ class Writer:
         ]
 
     def _stream_head(self, stream: str) -> StreamHead:
-        return self._application.store.stream_head(stream)
+        return self._stream_heads.get(stream) or self._application.store.stream_head(stream)
 
     def _catch_up(self) -> None:
         """Follow what other processes recorded since our last commit."""
@@ -356,35 +339,6 @@ class Writer:
         _ = state.register
         self._state = state
         self._fresh = True
-
-
-def outcome_of(application: LedgerApplication, record: Record) -> Recorded:
-    """What became of a recorded statement: with a command, its result is the next entry."""
-    if kind_of(record.type) is not Kind.COMMAND:
-        return Recorded(record.seq)
-    result = application.record(record.seq + 1)
-    return Recorded(record.seq, result.seq, refused=result.type == REFUSED)
-
-
-def receipted(application: LedgerApplication, tree: StoredTree, outcome: Recorded) -> Receipted:
-    """An outcome recorded earlier, under the checkpoint its receipt was first given with."""
-    last = outcome.seq if outcome.result_seq is None else outcome.result_seq
-    covering = application.store.checkpoint_covering(last + 1)
-    if covering is None:
-        raise Unavailable("receipt.no-checkpoint", "No checkpoint covers the entry yet.")
-    return Receipted(outcome, tree, covering[0], covering[1], repeated=True)
-
-
-def _require_same(
-    payload: bytes, signers: frozenset[tuple[str, Meaning | None]], submission: Submission
-) -> None:
-    if payload != submission.statement.payload or signers != submission.statement.signers:
-        raise RejectedInput(
-            "event.id-conflict",
-            f"The id {submission.event.id} was recorded before with other content or signers.",
-            where="/id",
-            remedy="An id names one event for ever. Use a new id for a new event.",
-        )
 
 
 def _edge(tree: StoredTree, leaves: list[bytes], size: int) -> tuple[bytes, ...]:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.errors import LedgerError
+    from ledger.outcomes import Receipted
     from ledger.record import Record
     from ledger.submission import Submission
-    from ledger.writer import Receipted
 
 TRIAL = "XHNKKY-DFSC"
 SITE = "SY01"

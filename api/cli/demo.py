@@ -40,6 +40,7 @@ def demo(*, database: str | None, directory: Path, seed: int, then_serve: bool, 
     with TrialLedger(url) as ledger:
         views = Projections(ledger)
         try:
+            views.follow()
             report.write_bytes(render(views, ledger, format="html", verification=verification))
             summary.show(views, outcome, report)
         finally:

@@ -68,6 +68,7 @@ def report(
     with TrialLedger(database) as ledger:
         views = Projections(ledger)
         try:
+            views.follow()
             content = render(
                 views,
                 ledger,

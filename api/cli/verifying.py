@@ -19,7 +19,7 @@ from ledger.log.note import VerifierKey
 from ledger.storage.evidence import DatabaseEvidence
 from ledger.verification.report import RootOfTrust, Status
 from ledger.verification.run import verify as verify_evidence
-from projections.reading import Projections, projections_path
+from projections.reading import OpenedLog, Projections, projections_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +114,7 @@ def _compare_projections(database: str, *, damaged: bool) -> list[str]:
         return []
     application = LedgerApplication(database, create=False)
     try:
-        views = Projections(application, read_genesis(application))
+        views = Projections(OpenedLog(application, read_genesis(application)))
         try:
             return [str(difference) for difference in views.check()]
         finally:

@@ -26,6 +26,11 @@ def at(day: date, hour: int, minute: int = 0) -> datetime:
     return datetime.combine(day, time(hour, minute), tzinfo=ZONE)
 
 
+def evening_of(day: date) -> datetime:
+    """When the site's systems send what they collected on a day."""
+    return at(day, 17, 15)
+
+
 def workday(day: date) -> date:
     """The day itself, or the Monday after it."""
     while day.weekday() >= _SATURDAY:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from api.demonstration.days import at, days_after, minutes
+from api.demonstration.days import at, days_after, evening_of
 from api.demonstration.liver import items_at
 from api.demonstration.pen import Pen, partial, says
 from api.demonstration.people import EDC
@@ -47,7 +47,7 @@ def visits(definition: TrialDefinition, pen: Pen, infused_on: date) -> Iterator[
 
 def attend(pen: Pen, person: Participant, chart: Chart, visit: PlannedVisit, arm: str) -> None:
     """The visit takes place; the systems send it in the evening."""
-    evening = at(visit.day, 16, 20) + minutes(person.number % 50)
+    evening = evening_of(visit.day)
     items = items_at(person.items, arm=arm, visit=visit.name, dice=pen.dice)
     chart.ids[f"visit/{visit.name}"] = pen.write(
         "visit.completed.v1",

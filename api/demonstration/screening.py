@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from api.demonstration.days import at, minutes
+from api.demonstration.days import at, evening_of, minutes
 from api.demonstration.findings import HISTORY, THERAPY, Finding, coded
 from api.demonstration.liver import BASELINES, values_for
 from api.demonstration.mess import Mess
@@ -99,7 +99,7 @@ def collect_evidence(
     pen: Pen, person: Participant, chart: Chart, day: date, finding: Finding | None = None
 ) -> None:
     """Everything screening finds on one day, sent by the site's systems in the evening."""
-    evening = at(day, 17, 15) + minutes(person.number % 40)
+    evening = evening_of(day)
     replaced = finding.type if finding is not None else None
     if replaced == "prior-trial-participation.recorded.v1":
         last = partial((day - timedelta(days=9)).isoformat())

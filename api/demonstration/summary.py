@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from api.demonstration.posting import Sighting, Tally
     from projections.reading import Projections
 
-_NARROWEST: Final = 100
+_NARROWEST: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Summary:
     ) -> None:
         """Print the summary; ``outcome`` is the verification, ``report`` where the report lies."""
         out = console or _console()
+        views.follow()
         flow = views.enrolment()
         out.print(self._heading())
         out.print(_counts(flow, self.tally))
@@ -78,7 +79,8 @@ class Summary:
         )
         doubtful = sum(row.places for row in found.doubtful)
         if doubtful:
-            verdict.append(f"; {doubtful} entries doubtful (key compromised)", style="yellow")
+            entries = "entry" if doubtful == 1 else "entries"
+            verdict.append(f"; {doubtful} {entries} doubtful (key compromised)", style="yellow")
         grid.add_row("verified", verdict)
         grid.add_row("chain head", f"{found.size:,} entries, {found.head}")
         grid.add_row("tree root", found.root)
@@ -113,7 +115,7 @@ def _arms(flow: Mapping[str, Any]) -> Table:
     table = _table("Primary endpoint by arm")
     for name in ("arm", "allocated", "all infusions", "completed", "dead", "lost", "withdrawn"):
         table.add_column(name, justify="left" if name == "arm" else "right")
-    table.add_column("Child-Pugh A at week 24", justify="right", style="bold")
+    table.add_column("Child-Pugh A at week 24", justify="right", style="bold", no_wrap=True)
     for arm in flow["arms"]:
         analysed, achieved = arm["analysed"], arm["achieved"]
         share = f"{achieved} of {analysed} ({_percent(achieved, analysed)})" if analysed else "none"
@@ -166,7 +168,7 @@ def _deviations(rows: Iterable[Mapping[str, Any]]) -> Table:
 
 def _mess(tally: Tally) -> Table:
     table = _table("The ordinary mess, and where to see it")
-    table.add_column("what")
+    table.add_column("what", min_width=30)
     table.add_column("where", no_wrap=True)
     table.add_column("position", justify="right")
     table.add_column("event", no_wrap=True)

@@ -40,7 +40,6 @@ class KeyRegistered(Payload):
         error="Must be a path such as /sites/SY01/systems/edc.",
         example="/sites/SY01/systems/edc",
     )
-    valid_from = fields.instant("From when the key is to be in force.", required=False)
     identity_proof = fields.code(
         "How the owner's identity was verified (21 CFR 11.100(b)).", required=False
     )

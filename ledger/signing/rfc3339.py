@@ -38,7 +38,7 @@ def parse_rfc3339(text: str, *, where: str | None = None) -> datetime:
     if match["second"] == "60":
         raise _refusal("leap-second", "Second 60 is not accepted.", where)
     try:
-        clock = datetime.strptime(match["clock"], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+        clock = datetime.fromisoformat(match["clock"]).replace(tzinfo=UTC)
         clock = clock.replace(microsecond=_digits((match["fraction"] or "").ljust(6, "0")))
         if match["sign"] is None:
             return clock

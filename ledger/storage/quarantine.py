@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 MAX_ROWS = 10_000
 """How many statements are kept before new ones are no longer taken in."""
 
+MAX_STRANGERS = 1_000
+"""How many of them may be signed by keys nobody registered, so that strangers cannot fill it."""
+
+STRANGER = "authority.unknown-key"
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS quarantine (
     number INTEGER PRIMARY KEY,
@@ -53,12 +58,15 @@ class Quarantine:
 
         The same statement sent again keeps its first number.
         """
+        stranger = code == STRANGER
+        limit = MAX_STRANGERS if stranger else MAX_ROWS - MAX_STRANGERS
         with self._connected() as connection:
             connection.execute(
                 "INSERT INTO quarantine (received_at, code, reason, statement)"
-                " SELECT ?, ?, ?, ? WHERE (SELECT COUNT(*) FROM quarantine) < ?"
+                " SELECT ?, ?, ?, ?"
+                " WHERE (SELECT COUNT(*) FROM quarantine WHERE (code = ?) = ?) < ?"
                 " ON CONFLICT (statement) DO NOTHING",
-                (received_at, code, reason, statement, MAX_ROWS),
+                (received_at, code, reason, statement, STRANGER, stranger, limit),
             )
             row = connection.execute(
                 "SELECT number FROM quarantine WHERE statement = ?", (statement,)

@@ -91,3 +91,12 @@ class Basis:
             for subject, found in self.of(section)
             for row in shapes(found, member)
         ]
+
+    def name_of(self, person: str) -> str:
+        """The printed name of a person or system; the id where no key is registered for it."""
+        return self._names().get(person, person)
+
+    def _names(self) -> dict[str, str]:
+        return {
+            str(key.get("owner")): str(key.get("name")) for key in shapes(self.register, "keys")
+        }

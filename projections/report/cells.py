@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from ledger.rules.members import text
-from projections.report.words import ABSENT, clock, words
+from projections.report.words import ABSENT, clock, grouped, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,9 +22,16 @@ _SEVERITY = Markup(
     '<use href="#mark-{0}"/></svg>{0}</span>'
 )
 _SEVERITIES = frozenset({"critical", "important", "minor", "indeterminate"})
-_CLASSES = {"number": "n", "time": "t", "day": "t", "result": "c", "flag": "f"}
+_CLASSES = {"number": "n", "time": "t", "day": "t", "result": "c", "signers": "s"}
+_PART = Markup('<div class="p">{}{}</div>')
+_LINE = Markup('<div class="p k">{}{}</div>')
+_UNBROKEN = frozenset({"flag", "alarm", "number", "day"})
+_SIGNER = Markup('<div class="p">{}{}{}</div>')
 _HEADING = Markup('<th scope="row"{}>{}</th>')
 _DATA = Markup("<td{}>{}</td>")
+_NAMES = frozenset({"subject", "lot", "bag"})
+"""Members that hold short names, which do not break."""
+
 _SHORT = 16
 _SHORT_ITEM = 20
 """Items up to this length are listed on one line."""
@@ -42,6 +49,8 @@ class Cells:
             return _ABSENT
         if kind == "time":
             return self._time(value)
+        if kind == "signers":
+            return self._signers(value)
         if kind == "hash":
             return _hash(str(value), whole=whole)
         return _DRAWN.get(kind, _said)(value)
@@ -65,17 +74,41 @@ class Cells:
         if _nothing(value):
             return None
         label = Markup('<span class="l">{}</span> ').format(one["label"]) if one["label"] else ""
-        return Markup('<div class="p">{}{}</div>').format(label, self.shown(value, one["kind"]))
+        frame = _LINE if one["kind"] in _UNBROKEN else _PART
+        return frame.format(label, self.shown(value, one["kind"]))
 
     def _time(self, value: JsonValue) -> Markup:
         read = clock(str(value), self._zone)
         return escape(words(value)) if read is None else _TIME.format(value, *read)
+
+    def _signers(self, value: JsonValue) -> Markup:
+        """Each signature with printed name, role, meaning, and the time the signer claims."""
+        blocks = value if isinstance(value, list) else [value]
+        return Markup().join(self._signer(one) for one in blocks if isinstance(one, dict))
+
+    def _signer(self, block: Mapping[str, JsonValue]) -> Markup:
+        meaning, signed = text(block, "meaning"), text(block, "signed_at")
+        read = clock(signed, self._zone) if signed else None
+        said = [text(block, "role"), meaning or f"{text(block, 'kind')}, no person"]
+        said += [f"{read[0]} {read[1].partition(' ')[0]}"] if read else []
+        doubt = Markup('<span class="no"> key in doubt</span>') if block.get("doubtful") else ""
+        return _SIGNER.format(
+            text(block, "name") or ABSENT,
+            Markup().join(
+                Markup('<span class="role">{}</span>').format(one) for one in said if one
+            ),
+            doubt,
+        )
 
 
 def cell_class(column: Mapping[str, Any]) -> Markup:
     """The class attribute of a column's cells: how they align and how wide they may get."""
     kinds = {str(one["kind"]) for one in column["parts"]}
     found = _CLASSES.get(next(iter(kinds))) if len(kinds) == 1 else None
+    if "prose" in kinds:
+        found = "x"
+    elif column["parts"][0]["key"] in _NAMES:
+        found = "k"
     if found is None and kinds & {"text", "list"} and len(column["parts"]) > 1:
         found = "w"
     return Markup(' class="{}"').format(found) if found else Markup()
@@ -90,16 +123,22 @@ def _said(value: JsonValue) -> Markup:
 
 
 def _word(value: JsonValue) -> Markup:
-    return escape(words(value).replace("_", " "))
+    # Names of types are long and without blanks; they may break after a dot.
+    return Markup(".<wbr>").join(words(value).replace("_", " ").split("."))
 
 
 def _code(value: JsonValue) -> Markup:
     return Markup('<code class="id">{}</code>').format(words(value))
 
 
+def _ids(value: JsonValue) -> Markup:
+    listed = value if isinstance(value, list) else [value]
+    return Markup().join(Markup('<code class="id">{}</code>').format(words(one)) for one in listed)
+
+
 def _number(value: JsonValue) -> Markup:
     if isinstance(value, int) and not isinstance(value, bool):
-        return escape(f"{value:,}".replace(",", "\u202f"))
+        return escape(grouped(str(value)))
     return escape(words(value))
 
 
@@ -121,6 +160,11 @@ def _plain_word(value: JsonValue) -> Markup:
     return escape(said)
 
 
+def _alarm(value: JsonValue) -> Markup:
+    said = escape(words(value))
+    return Markup('<span class="no">{}</span>').format(said) if value is True else said
+
+
 def _severity(value: JsonValue) -> Markup:
     said = str(value)
     return _SEVERITY.format(said) if said in _SEVERITIES else escape(said)
@@ -137,7 +181,7 @@ def _person(value: JsonValue) -> Markup:
         return escape(words(value))
     name, role = text(value, "name") or text(value, "person") or ABSENT, text(value, "role")
     meaning = text(value, "meaning")
-    under = ", ".join(one for one in (role, f"signed for {meaning}" if meaning else None) if one)
+    under = ", ".join(one for one in (role, meaning) if one)
     if not under:
         return escape(name)
     return Markup('{}<span class="role">{}</span>').format(name, under)
@@ -147,10 +191,12 @@ _DRAWN: Mapping[str, Callable[[JsonValue], Markup]] = {
     "number": _number,
     "code": _code,
     "flag": _plain_word,
+    "alarm": _alarm,
     "result": _plain_word,
     "severity": _severity,
     "word": _word,
     "person": _person,
     "list": _list,
+    "ids": _ids,
 }
 """How each kind is drawn; any other reads as its words."""

@@ -2,7 +2,7 @@
 
 Every renderer reads this one form, so that a person's copy and a machine's copy hold the same
 rows (R-14, R-19). A section is ``{id, title, lead, blocks}``; a block is ``{block, …}`` with
-``block`` one of ``facts``, ``table``, ``figure``, ``note``, ``steps``.
+``block`` one of ``facts``, ``table``, ``figure``, ``note``, ``steps``, ``verbatim``.
 """
 
 from __future__ import annotations
@@ -16,17 +16,21 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal[
     "text",
+    "prose",
     "number",
     "time",
     "day",
     "code",
     "hash",
     "flag",
+    "alarm",
+    "result",
     "severity",
     "word",
     "person",
+    "signers",
     "list",
-    "result",
+    "ids",
 ]
 """How a cell reads: numbers stand right-aligned, times show the site's clock and UTC."""
 
@@ -117,6 +121,11 @@ def steps(name: str, items: Iterable[tuple[str, str | None]]) -> JsonObject:
         "name": name,
         "items": [{"text": text, "command": command} for text, command in items],
     }
+
+
+def verbatim(name: str, caption: str, text: str) -> JsonObject:
+    """A text that must be read letter by letter, such as a signed note."""
+    return {"block": "verbatim", "name": name, "caption": caption, "text": text}
 
 
 def section(name: str, title: str, lead: str, *blocks: JsonObject) -> JsonObject:

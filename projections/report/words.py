@@ -16,6 +16,7 @@ ABSENT = "\u2013"
 """What stands where nothing is recorded."""
 
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
+_GROUPED_FROM = 5
 
 
 def duration(seconds: int | None) -> str | None:
@@ -33,10 +34,10 @@ def duration(seconds: int | None) -> str | None:
 
 
 def clock(text: str, zone: ZoneInfo) -> tuple[str, str] | None:
-    """An RFC 3339 instant as the site's clock shows it, and in UTC; None for any other text.
+    """An RFC 3339 instant on the site's clock, and that clock's offset with UTC.
 
-    To the minute, to the second where that says more; the exact text stands in the markup. UTC
-    repeats the date only where it is another.
+    None for any other text. To the minute, to the second where that says more; the exact text
+    stands in the markup. UTC repeats the date only where it is another.
     """
     try:
         instant = parse_rfc3339(text)
@@ -47,9 +48,21 @@ def clock(text: str, zone: ZoneInfo) -> tuple[str, str] | None:
     utc_form = clock_form if local.date() == instant.date() else f"%Y-%m-%d {clock_form}"
     offset = local.strftime("%z")
     return (
-        f"{local.strftime(f'%Y-%m-%d {clock_form}')} {offset[:3]}:{offset[3:5]}",
-        f"{instant.strftime(utc_form)} UTC",
+        local.strftime(f"%Y-%m-%d {clock_form}"),
+        f"{offset[:3]}:{offset[3:5]} \u00b7 {instant.strftime(utc_form)} UTC",
     )
+
+
+def grouped(number: str) -> str:
+    """A whole number from five digits on in groups of three; anything else as it is."""
+    if not (number.isascii() and number.isdigit() and len(number) >= _GROUPED_FROM):
+        return number
+    return f"{int(number):,}".replace(",", "\u202f")
+
+
+def _unit(code: str) -> str:
+    # UCUM writes units that are only annotations in braces: {cells}.
+    return code[1:-1] if code.startswith("{") and code.endswith("}") else code
 
 
 def words(value: JsonValue) -> str:
@@ -68,7 +81,7 @@ def words(value: JsonValue) -> str:
 def _object(value: dict[str, JsonValue]) -> str:
     names = set(value)
     if names == {"value", "unit"}:
-        return f"{words(value['value'])} {words(value['unit'])}"
+        return f"{grouped(words(value['value']))} {_unit(words(value['unit']))}"
     if names == {"value", "precision"}:
         return words(value["value"])
     if names <= {"code", "text"} and names:

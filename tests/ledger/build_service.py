@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
 
     from ledger.log.proof import Receipt
+    from ledger.outcomes import Receipted
     from ledger.record import Record
     from ledger.signing.strict_json import JsonObject, JsonValue
-    from ledger.writer import Receipted
 
 SUBJECT = f"{SITE}-0001"
 STREAM = f"subject/{SUBJECT}"

@@ -14,12 +14,12 @@ from eventsourcing.sqlite import SQLiteConnection
 
 from ledger.errors import LedgerError, Unavailable
 from ledger.log.checkpoint import open_checkpoint
+from ledger.outcomes import Receipted
 from ledger.rules.guards import GUARDS
 from ledger.signing.event_id import event_id
 from ledger.signing.jwk import SigningKey
 from ledger.signing.statement import Meaning, Signer
 from ledger.storage.head_file import HeadFile
-from ledger.writer import Receipted
 from tests.build_ledger import COORDINATOR, EDC, INVESTIGATOR, SITE, identify
 from tests.ledger.build_service import (
     STREAM,

@@ -66,13 +66,13 @@ def deviations(basis: Basis) -> JsonObject:
 
 
 _DEVIATION = [
-    column("Severity", part("severity", "severity")),
     column("Rule", part("rule"), part("detected", "word")),
+    plain("Severity", "severity", "severity"),
     plain("Subject", "subject"),
     plain("Since", "since", "time"),
-    column("What", part("message"), part("definition", "text", "rule:")),
+    column("What", part("message", "prose"), part("definition", "text", "rule:")),
     column("Important", part("important", "flag"), part("category", "word")),
-    column("Explanation, action", part("explanation"), part("action"),
+    column("Explanation, action", part("explanation", "prose"), part("action", "prose"),
            part("closed", "flag", "closed")),
     column("Assessed by", part("assessed_by", "person"), part("assessed_at", "time")),
     column("Hangs on", part("anchor_type", "word"), part("anchor", "code")),
@@ -122,7 +122,7 @@ def _by_rule(definite: list[JsonObject], open_rows: list[JsonObject]) -> JsonObj
         "Deviations by rule",
         [
             plain("Rule", "rule"),
-            plain("Definition", "definition"),
+            plain("Definition", "definition", "prose"),
             plain("Severity", "severity", "severity"),
             plain("Deviations", "count", "number"),
             plain("Subjects", "subjects", "number"),
@@ -166,7 +166,7 @@ def rules(basis: Basis) -> JsonObject:
             "Rules",
             [
                 plain("Rule", "rule"),
-                plain("Definition", "definition"),
+                plain("Definition", "definition", "prose"),
                 plain("Severity", "severity", "severity"),
                 plain("Found", "found", "number"),
             ],

@@ -29,6 +29,7 @@ def eligibility(basis: Basis) -> JsonObject:
             **row,
             "wording": text(row, "text"),
             "sources": row.get("evidence"),
+            "signed": row.get("signed") if row.get("event") else None,
         }
         for row in basis.rows("eligibility", "criteria")
     ]
@@ -55,13 +56,13 @@ def eligibility(basis: Basis) -> JsonObject:
             [
                 plain("Criterion", "criterion"),
                 plain("Result", "result", "word"),
-                column("By the data", part("derived", "word"), part("derived_reason")),
-                plain("Conflict", "conflict", "flag"),
+                column("By the data", part("derived", "word"), part("derived_reason", "prose")),
+                plain("Conflict", "conflict", "alarm"),
                 plain("Basis", "basis", "word"),
                 column("Judged by", part("judged_by", "person"), part("signed", "flag", "signed")),
                 plain("Judged", "judged_at", "time"),
                 column(
-                    "Record, evidence", part("event", "code"), part("sources", "list", "rests on")
+                    "Record, evidence", part("event", "code"), part("sources", "ids", "rests on")
                 ),
             ],
             rows,
@@ -141,7 +142,7 @@ def _criteria(basis: Basis) -> JsonObject:
         [
             plain("Criterion", "criterion"),
             plain("Kind", "kind", "word"),
-            plain("Text", "wording"),
+            plain("Text", "wording", "prose"),
             plain("Decided by", "basis", "word"),
         ],
         rows,

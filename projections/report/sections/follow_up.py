@@ -126,7 +126,9 @@ def _scores(basis: Basis) -> JsonObject:
         values: dict[str, JsonValue] = {}
         for name, _ in _INPUTS:
             value = shape(inputs, name) or {}
-            values[name] = value.get("value")
+            # UCUM writes a unit that is only an annotation in braces: {INR}.
+            stated = text(value, "value")
+            values[name] = stated and stated.replace("{", "").replace("}", "")
             values[f"{name}_points"] = points.get(name)
         rows.append(
             {
@@ -151,7 +153,7 @@ def _scores(basis: Basis) -> JsonObject:
             column("Days apart", part("days_apart", "number")),
             column("Assessor", part("assessor_name"), part("assessor_masked", "flag", "masked")),
             column("Before correction", part("before")),
-            column("Rests on", part("sources", "list"), part("reason"), part("variant")),
+            column("Rests on", part("sources", "ids"), part("reason"), part("variant")),
         ],
         rows,
         wide=True,
@@ -216,7 +218,7 @@ _SAFETY = [
     plain("Aware", "aware_at", "time"),
     plain("Sponsor told", "sponsor_reported_at", "time"),
     plain("Due", "sponsor_due_at", "time"),
-    column("Late", part("late", "flag")),
+    column("Late", part("late", "alarm")),
     column("Causality, outcome", part("causality", "word"), part("outcome", "word")),
     column("By, record", part("by", "person"), part("event", "code")),
 ]

@@ -81,8 +81,8 @@ def _assumed(basis: Basis) -> JsonObject:
         "Protocol configuration that the register does not state, and is assumed",
         [
             plain("Where", "pointer", "code"),
-            column("Value", part("value", "text")),
-            column("Why", part("reason", "text")),
+            column("Value", part("value", "prose")),
+            column("Why", part("reason", "prose")),
         ],
         rows,
         empty="Everything is taken from the register.",

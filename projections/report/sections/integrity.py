@@ -16,6 +16,7 @@ from projections.report.document import (
     section,
     steps,
     table,
+    verbatim,
 )
 
 if TYPE_CHECKING:
@@ -85,8 +86,11 @@ def _link(
 
 
 def _checkpoint(basis: Basis) -> JsonObject:
-    return steps("checkpoint", [("The signed checkpoint (C2SP tlog-checkpoint):",
-                                 basis.head.checkpoint.rstrip("\n"))])  # fmt: skip
+    return verbatim(
+        "checkpoint",
+        "The signed checkpoint (C2SP tlog-checkpoint in a signed note)",
+        basis.head.checkpoint.rstrip("\n"),
+    )
 
 
 def _verified(found: Row) -> list[JsonObject]:
@@ -152,7 +156,7 @@ def _checks(found: Row, damage: tuple[Row, ...]) -> JsonObject:
         "What was checked",
         [
             plain("Check", "check"),
-            plain("What holds when nothing is found", "holds"),
+            plain("What holds when nothing is found", "holds", "prose"),
             plain("Checked", "done", "flag"),
             plain("Findings", "found", "number"),
         ],
@@ -176,9 +180,9 @@ def _findings(name: str, caption: str, rows: tuple[Row, ...]) -> JsonObject:
         [
             column("Check", part("check", "word"), part("code", "code")),
             column("Entries", part("first", "number", "from"), part("last", "number", "to")),
-            column("What", part("what"), part("subject"), part("event_id", "code")),
-            column("Expected, found", part("expected"), part("found")),
-            plain("What to do", "remedy"),
+            column("What", part("what", "prose"), part("subject"), part("event_id", "code")),
+            column("Expected, found", part("expected", "prose"), part("found", "prose")),
+            plain("What to do", "remedy", "prose"),
         ],
         listed,
         empty="None found.",

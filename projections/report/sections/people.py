@@ -74,7 +74,7 @@ def delegation(basis: Basis) -> JsonObject:
                 plain("Rule", "rule"),
                 plain("Subject", "subject"),
                 plain("Since", "since", "time"),
-                plain("What", "message"),
+                plain("What", "message", "prose"),
                 plain("Record", "anchor", "code"),
             ],
             outside,
@@ -162,7 +162,7 @@ def signatures(basis: Basis) -> JsonObject:
             "Signatures of persons by meaning",
             [
                 plain("Meaning", "meaning", "word"),
-                plain("What the signer declares", "sentence"),
+                plain("What the signer declares", "sentence", "prose"),
                 plain("Signatures", "count", "number"),
             ],
             totals,

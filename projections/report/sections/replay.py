@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ledger.history import REFUSED
 from ledger.rules.members import shape, shapes, text, whole
 from projections.report.discretion import is_identity, without_identity
 from projections.report.document import column, facts, note, part, plain, section, table
@@ -24,7 +25,7 @@ def replay(basis: Basis) -> JsonObject:
             "replay", "Replay of one subject", "No subject is recorded.", note("Nothing to show.")
         )
     header = shape(basis.replay, "header") or {}
-    rows = [_step(row) for row in shapes(basis.replay, "timeline")]
+    rows = [_step(basis, row) for row in shapes(basis.replay, "timeline")]
     return section(
         "replay",
         f"Replay of subject {basis.replayed}",
@@ -50,15 +51,15 @@ _COURSE = [
     column("Occurred", part("occurred", "time")),
     column("Recorded", part("recorded", "time"), part("lag", "text", "lag")),
     column("Event", part("type", "word"), part("status", "word")),
-    column("Who", part("signers", "list")),
-    column("Content", part("told")),
+    plain("Signed by", "signers", "signers"),
+    column("Content", part("told", "prose")),
     column("Effect", part("effect"), part("changes", "list")),
     column("Deviations", part("deviation_list", "list")),
     column("Event id", part("event", "code")),
 ]
 
 
-def _step(row: Row) -> JsonObject:
+def _step(basis: Basis, row: Row) -> JsonObject:
     found = shapes(row, "deviations")
     return {
         "event": text(row, "event"),
@@ -69,7 +70,7 @@ def _step(row: Row) -> JsonObject:
         "recorded": text(row, "recorded"),
         "lag": duration(whole(row, "lag_seconds")),
         "signers": _signers(row),
-        "told": _told(row),
+        "told": _told(basis, row),
         "effect": _effect(row),
         "changes": _changes(row),
         "deviation_list": [f"{text(one, 'rule')} {text(one, 'message')}" for one in found],
@@ -78,23 +79,17 @@ def _step(row: Row) -> JsonObject:
 
 def _signers(row: Row) -> list[JsonValue]:
     """Each signature as 21 CFR 11.50 asks: printed name, meaning, date and time."""
-    listed: list[JsonValue] = []
-    for block in (*shapes(row, "signatures"), *shapes(row, "later_signatures")):
-        meaning, signed = text(block, "meaning"), text(block, "signed_at")
-        role = text(block, "role")
-        name = f"{text(block, 'name')}{f', {role}' if role else ''}"
-        doubt = " [key in doubt]" if block.get("doubtful") is True else ""
-        if meaning is None:
-            listed.append(f"{name} ({text(block, 'kind')}, no person){doubt}")
-        else:
-            listed.append(f"{name}: {meaning}, {signed}{doubt}")
-    return listed
+    names = ("name", "role", "kind", "meaning", "signed_at", "doubtful")
+    return [
+        {name: block.get(name) for name in names}
+        for block in (*shapes(row, "signatures"), *shapes(row, "later_signatures"))
+    ]
 
 
-def _told(row: Row) -> str:
+def _told(basis: Basis, row: Row) -> str:
     content = without_identity(text(row, "type") or "", shape(row, "content") or {})
     told = [
-        f"{name.replace('_', ' ')}: {words(value)}"
+        f"{name.replace('_', ' ')}: {basis.name_of(words(value))}"
         for name, value in content.items()
         if name not in _UNTOLD
     ]
@@ -111,7 +106,7 @@ def _effect(row: Row) -> str | None:
     if state is not None:
         irregular = "" if state.get("regular") is True else " (irregular)"
         said.append(f"{text(state, 'from') or 'nothing'} → {text(state, 'to')}{irregular}")
-    if decision is not None and decision.get("rules"):
+    if decision is not None and text(decision, "type") == REFUSED:
         rules = "; ".join(
             f"{text(one, 'id')}: {text(one, 'message')}" for one in shapes(decision, "rules")
         )

@@ -71,7 +71,7 @@ def disposition(basis: Basis) -> JsonObject:
                 plain("Infusions", "infusions", "number"),
                 plain("Last contact", "last_contact", "time"),
                 column("State", part("state", "word"), part("reason", "text")),
-                plain("Irregular", "irregular", "flag"),
+                plain("Irregular", "irregular", "alarm"),
             ],
             [_disposition(subject, found) for subject, found in basis.sections.items()],
             wide=True,

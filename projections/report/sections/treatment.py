@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ledger.rules.members import shape, shapes, text
+from ledger.rules.members import shape, shapes, text, texts
 from projections.report.document import column, part, plain, section, table
 
 if TYPE_CHECKING:
@@ -72,7 +72,11 @@ def infusions(basis: Basis) -> JsonObject:
     """Each infusion with its bag, dose, times and hands (R-59, R-60)."""
     found = _by_anchor(basis)
     rows: list[JsonObject] = [
-        {**row, "findings": [*found.get(str(row["event"]), [])]}
+        {
+            **row,
+            "findings": [*found.get(str(row["event"]), [])],
+            "checked_by": [basis.name_of(person) for person in texts(row, "checked_by")],
+        }
         for row in basis.rows("product", "infusions")
     ]
     return section(
@@ -93,9 +97,13 @@ _INFUSION = [
     column("Expiry, thawed", part("expiry", "time"), part("thawed_at", "time")),
     column("Cells planned, given", part("cells_planned", "text", "planned"),
            part("cells_given", "text", "given")),
-    column("Viability %", part("viability_percent", "number")),
-    column("Volume ml", part("volume_ml", "number")),
-    column("Route", part("route"), part("site_of_access")),
+    column(
+        "Quality, route",
+        part("viability_percent", "number", "viability %"),
+        part("volume_ml", "number", "volume ml"),
+        part("route"),
+        part("site_of_access"),
+    ),
     column("Given, checked by", part("given_by_name"), part("checked_by", "list", "checked")),
     column("Scans", part("scan_subject", "text", "subject"), part("scan_bag", "text", "bag")),
     column("Findings, record", part("findings", "list"), part("event", "code")),
@@ -188,7 +196,7 @@ def stock(basis: Basis) -> JsonObject:
                 plain("Bag", "bag"),
                 plain("Standing", "standing", "word"),
                 plain("Subjects", "subjects", "list"),
-                plain("Records", "events", "list"),
+                plain("Records", "events", "ids"),
             ],
             bags,
             group="lot",

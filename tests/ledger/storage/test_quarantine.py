@@ -78,7 +78,8 @@ def test_the_quarantine_is_bounded_and_says_when_it_is_full(
     built: BuiltLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is in it stays and keeps its number; the sender of one more is told."""
-    monkeypatch.setattr(quarantine, "MAX_ROWS", 3)
+    monkeypatch.setattr(quarantine, "MAX_STRANGERS", 2)
+    monkeypatch.setattr(quarantine, "MAX_ROWS", 5)
     kept = [unknown_subject(built, 70 + number) for number in range(3)]
     built.record_all(kept)
     with pytest.raises(RejectedInput, match="full, it was not kept"):
@@ -87,6 +88,19 @@ def test_the_quarantine_is_bounded_and_says_when_it_is_full(
         answer(built, kept[1])
     assert len(built.ledger.quarantine.listing()) == 3
     assert code_of(built, bag(built, 1)) == ""
+
+
+def test_strangers_cannot_fill_it(built: BuiltLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys nobody registered share a small part; true facts still find room."""
+    monkeypatch.setattr(quarantine, "MAX_STRANGERS", 1)
+    kept = built.ledger.quarantine
+
+    def keep(text: str, code: str) -> int | None:
+        return kept.keep(text, received_at="2024-02-01T00:00:00.000000Z", code=code, reason="?")
+
+    assert keep("a", "authority.unknown-key") == 1
+    assert keep("b", "authority.unknown-key") is None
+    assert keep("c", "authority.revoked-key") == 2
 
 
 def test_what_is_no_ones_statement_is_not_kept(built: BuiltLedger) -> None:
