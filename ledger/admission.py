@@ -21,7 +21,14 @@ from ledger.rules.guards import GUARDS
 from ledger.rules.guards.data import FUTURE_TOLERANCE, NAMED_BY, target_of
 from ledger.rules.guards.request import Refusal, Request
 from ledger.rules.strata import stratum_of
-from ledger.signing.authority import Shortfall, Signer, shortfalls, site_of, verify_statement
+from ledger.signing.authority import (
+    NEVER_RECORDED,
+    Shortfall,
+    Signer,
+    shortfalls,
+    site_of,
+    verify_statement,
+)
 from ledger.signing.envelope import Event
 from ledger.signing.rfc3339 import format_recorded_at, parse_recorded_at
 from ledger.signing.statement import Statement
@@ -36,9 +43,6 @@ if TYPE_CHECKING:
     from ledger.signing.ledger_keys import LedgerKeys
     from ledger.signing.sealing import Disclosure
     from ledger.submission import Submission
-
-NEVER_RECORDED = frozenset(("AU-01", "AU-06"))
-"""Shortfalls that are about identity rather than duty: nothing of it enters the log."""
 
 _FOUNDING = frozenset(("subject.identified.v1", ACTIVATED))
 

@@ -60,7 +60,7 @@ def open_trial(
     data: JsonObject = {
         "trial_id": definition.protocol.trial,
         "origin": keys.origin,
-        "log_vkeys": [str(keys.vkey)],
+        "log_vkeys": [str(vkey) for vkey in keys.vkeys],
         "statement_key": keys.statement_key.public.as_object(),
         "sponsor": {
             "id": sponsor.id,

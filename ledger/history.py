@@ -161,6 +161,17 @@ def kind_of(type_name: str) -> Kind:
     return rule.kind if rule else Kind.FACT
 
 
+def result_stream(request_stream: str) -> str:
+    """The stream the result of a command stands in, by the stream of the command.
+
+    A result names a log position, and a refusal can tell the arm; neither may stand in an
+    arm-neutral stream (docs/decisions/0002-results-stand-beside-arm-neutral-streams.md). Results
+    of commands on ``subject/X`` therefore stand in ``treatment/X``.
+    """
+    family, _, name = request_stream.partition("/")
+    return f"treatment/{name}" if family == "subject" else request_stream
+
+
 def changes_of(data: JsonObject) -> list[JsonValue]:
     """All changes a correction makes, those of sealed members among them where opened."""
     lists = (data.get(name) for name in CHANGE_LISTS)

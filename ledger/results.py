@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.history import result_stream
 from ledger.log.chain import Draft
 from ledger.signing import base64url
 from ledger.signing.envelope import Event, event_bytes
@@ -37,16 +38,6 @@ class Result:
     statement: Statement
     event: Event
     disclosures: tuple[Disclosure, ...]
-
-
-def result_stream(request_stream: str) -> str:
-    """The stream a result stands in.
-
-    A result names a log position, and a refusal can tell the arm; neither may stand in an
-    arm-neutral stream. Results of commands on ``subject/X`` therefore stand in ``treatment/X``.
-    """
-    family, _, name = request_stream.partition("/")
-    return f"treatment/{name}" if family == "subject" else request_stream
 
 
 def make_result(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ledger.allocation.sealed_list import SealedList
 from ledger.application import LedgerApplication
@@ -176,7 +176,7 @@ class TrialLedger:
             self.writer.close()
         self.application.close()
 
-    def __enter__(self) -> TrialLedger:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -45,7 +45,7 @@ from ledger.signing.strict_json import parse_object
     help="JSON file with the payload, or - for standard input.",
 )
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep receipts.")
-def post(
+def post(  # noqa: PLR0913 - one parameter an option
     *,
     url: str,
     trial: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +18,7 @@ from ledger.genesis import read_genesis
 from ledger.log.note import VerifierKey
 from ledger.storage.evidence import DatabaseEvidence
 from ledger.verification.report import RootOfTrust, Status
+from ledger.verification.run import ELSEWHERE
 from ledger.verification.run import verify as verify_evidence
 from projections.reading import OpenedLog, Projections, projections_path
 
@@ -39,7 +40,10 @@ COULD_NOT_CHECK = 2
 def verify(
     *, database: str, head_file: Path | None, vkey: str | None, genesis: str | None, as_json: bool
 ) -> None:
-    """Check entries, chains, tree, checkpoints, signatures, authority, allocation, projections.
+    """Check entries, chains, tree, checkpoints, signatures, authority, allocation, the schema.
+
+    The database file itself is checked too, with the triggers that keep it append-only, and the
+    projections, where there are any.
 
     With --key and --genesis the ledger is checked against its root of trust; without them it is
     found to be consistent with itself only. Each finding is one line: check, position, what,
@@ -62,28 +66,53 @@ def verify(
         sys.exit(DAMAGED)
 
 
+@dataclass(frozen=True, slots=True)
 class Examination:
-    """The kernel's report with what the layers above it found."""
+    """The kernel's report with what the layers above it found, each finding one line.
 
-    def __init__(self, report: VerificationReport, schema: list[str], derived: list[str]) -> None:
-        self.report = report
-        self.schema = schema
-        self.derived = derived
+    ``storage`` is about the database file and its schema, ``schema`` about payloads, ``derived``
+    about the projections; None when there was nothing to compare.
+    """
+
+    report: VerificationReport
+    storage: list[str]
+    schema: list[str] | None = None
+    derived: list[str] | None = None
+
+    @property
+    def above(self) -> list[str]:
+        """All findings of the layers above the kernel."""
+        return [*self.storage, *(self.schema or ()), *(self.derived or ())]
 
     @property
     def damaged(self) -> bool:
         """Whether anything at all is not as it must be."""
-        return bool(self.report.status is Status.DAMAGED or self.schema or self.derived)
+        return self.report.status is Status.DAMAGED or bool(self.above)
+
+    @property
+    def checked(self) -> list[str]:
+        """The checks that were made, by their labels."""
+        layers = {"storage": self.storage, "schema": self.schema, "projections": self.derived}
+        done = [name for name, found in layers.items() if found is not None]
+        return [*(check.label for check in self.report.checks_done), *done]
+
+    @property
+    def not_checked(self) -> list[str]:
+        """What no layer could check."""
+        left = [name for name in self.report.not_checked if name not in ELSEWHERE]
+        layers = {"schema of payloads": self.schema, "projections": self.derived}
+        return [*left, *(name for name, found in layers.items() if found is None)]
 
     def to_json(self) -> dict[str, Any]:
         """The examination for machines."""
         report = asdict(self.report)
         report.update(
             status="damaged" if self.damaged else str(self.report.status),
+            storage=self.storage,
             schema=self.schema,
             projections=self.derived,
             checks_done=[check.label for check in self.report.checks_done],
-            not_checked=[],
+            not_checked=self.not_checked,
         )
         return report
 
@@ -91,27 +120,30 @@ class Examination:
 def examine(
     database: str, *, head_file: Path | None = None, trust: RootOfTrust | None = None
 ) -> Examination:
-    """Verify a database and, where it can be read, its payloads and projections.
+    """Verify a database and, where it can be read, its schema, payloads and projections.
 
+    Without ``head_file`` the one beside the database is taken, if there is one.
     Raises Unavailable when the database cannot be opened at all.
     """
     path = database_path(database)
-    with DatabaseEvidence(path, head_file=head_file) as source:
+    beside = options.files_for(path, head_file).head
+    kept = beside if head_file is not None or beside.exists() else None
+    with DatabaseEvidence(path, head_file=kept) as source:
         with progress_bar("Verifying entries") as progress:
             report = verify_evidence(source, trust=trust, progress=progress)
+        storage = [str(found) for found in source.storage()]
         if report.obstacle:
-            return Examination(report, [], [])
+            return Examination(report, storage)
         with progress_bar("Checking payloads") as progress:
             schema = [str(found) for found in check_conformance(source, progress)]
-    return Examination(
-        report, schema, _compare_projections(database, damaged=bool(report.findings))
-    )
+    damaged = bool(report.findings)
+    return Examination(report, storage, schema, _compare_projections(database, damaged=damaged))
 
 
-def _compare_projections(database: str, *, damaged: bool) -> list[str]:
+def _compare_projections(database: str, *, damaged: bool) -> list[str] | None:
     path = database_path(database)
     if not projections_path(path).exists():
-        return []
+        return None
     application = LedgerApplication(database, create=False)
     try:
         views = Projections(OpenedLog(application, read_genesis(application)))
@@ -121,7 +153,7 @@ def _compare_projections(database: str, *, damaged: bool) -> list[str]:
             views.close()
     except (LedgerError, PersistenceError) as error:
         # What the kernel found damaged cannot be folded; its findings say so already.
-        return [] if damaged else [f"projections.unreadable at log: {error}"]
+        return None if damaged else [f"projections.unreadable at log: {error}"]
     finally:
         application.close()
 
@@ -136,9 +168,7 @@ def _root_of_trust(vkey: str | None, genesis: str | None) -> RootOfTrust | None:
 
 def _print(outcome: Examination) -> None:
     report = outcome.report
-    for finding in report.findings:
-        click.echo(str(finding))
-    for line in (*outcome.schema, *outcome.derived):
+    for line in (*map(str, report.findings), *outcome.above):
         click.echo(line)
     if report.uncounted:
         click.echo(f"{report.uncounted} more findings of the same kinds are not listed.")
@@ -146,9 +176,11 @@ def _print(outcome: Examination) -> None:
         click.echo(f"Note: {finding}")
     if report.obstacle:
         click.echo(f"Could not check everything: {report.obstacle}", err=True)
-    verdict = "DAMAGED" if outcome.damaged else "Sound"
+    verdict = "DAMAGED" if outcome.damaged else "Not checked" if report.obstacle else "Sound"
     click.echo(f"{verdict}: {report.size} entries, head {report.head}, root {report.root}.")
-    click.echo(f"Checked: {', '.join(c.label for c in report.checks_done)}, schema, projections.")
+    click.echo(f"Checked: {', '.join(outcome.checked)}.")
+    if outcome.not_checked:
+        click.echo(f"Not checked: {', '.join(outcome.not_checked)}.")
     if report.withheld:
         click.echo(f"{report.withheld} sealed members have no opening here; their seals hold.")
     if report.internally_consistent_only:

@@ -12,6 +12,7 @@ from api.outcomes import Answer, answer, failure
 from api.resources import trial_door
 from api.responses import encoded, json_response, text_response, unchanging
 from api.schemas.openapi import EVENT_BODY, EventRead, Problem, Recorded
+from api.schemas.query import ReceiptQuery
 from api.statements import (
     ACCEPTED,
     MANY,
@@ -24,6 +25,7 @@ from api.statements import (
     split_lines,
 )
 from ledger.errors import LedgerError, RejectedInput
+from ledger.log_reader import LogReader
 from ledger.signing.envelope import UUID7
 from ledger.submission import Submission
 
@@ -116,13 +118,25 @@ def get_event(event_id: str) -> Response:
 
 
 @door.route("/events/<string:event_id>/receipt", methods=["GET"])
+@door.query(ReceiptQuery)
 @door.alt_response(200, description="The receipt, a C2SP tlog-proof.")
-@door.alt_response(404, schema=Problem, description="No such event.")
-def get_receipt(event_id: str) -> Response:
-    """The receipt that was first given for an event."""
+@door.alt_response(404, schema=Problem, description="No such event, or no such checkpoint.")
+def get_receipt(query: dict[str, Any], event_id: str) -> Response:
+    """The receipt that was first given for an event, or one under a later checkpoint.
+
+    With `size` it is under the checkpoint of that size, with `latest=true` under the newest one.
+    """
     record = _record(event_id)
-    response = text_response(doors().ledger.receipt(record.seq).text())
-    return unchanging(response, record.sha256)
+    size, ledger = query.get("size"), doors().ledger
+    if query.get("latest") == "true":
+        newest = LogReader(ledger.application.store).receipt(record.seq)
+        response = text_response(newest.text())
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+    if size is None:
+        return unchanging(text_response(ledger.receipt(record.seq).text()), record.sha256)
+    later = LogReader(ledger.application.store).receipt(record.seq, size=size)
+    return unchanging(text_response(later.text()), f"{record.sha256}-{size}")
 
 
 def _record(event_id: str) -> Record:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from flask_smorest import Blueprint
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 from webargs.flaskparser import FlaskParser
 
 from ledger.errors import RejectedInput
@@ -157,6 +157,37 @@ class ReportQuery(Query):
         validate=validate.OneOf(("html", "json"), error="Only html and json are made so far."),
         metadata={"description": "html or json."},
     )
+
+
+class Consistency(Query):
+    """Two sizes of the log."""
+
+    old = Whole(
+        required=True,
+        metadata={"description": "The size of the earlier log.", "type": "integer"},
+    )
+    new = Whole(
+        required=True,
+        metadata={"description": "The size of the later log.", "type": "integer"},
+    )
+
+
+class ReceiptQuery(Query):
+    """Under which checkpoint."""
+
+    size = Whole(
+        metadata={"description": "The size of a checkpoint that was signed.", "type": "integer"},
+    )
+    latest = fields.String(
+        validate=validate.OneOf(("true", "false"), error="Is neither true nor false."),
+        metadata={"description": "true: under the newest checkpoint.", "type": "boolean"},
+    )
+
+    @validates_schema
+    def _one_checkpoint(self, query: dict[str, Any], **_: Any) -> None:
+        if "size" in query and query.get("latest") == "true":
+            message = "Either a size or the newest checkpoint, not both."
+            raise ValidationError(message, "size")
 
 
 class StrictParser(FlaskParser):

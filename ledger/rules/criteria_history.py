@@ -131,7 +131,7 @@ def allergies_absent(question: Question, rule: AllergiesAbsent) -> Derivation:
     """PRESENT when a named kind is recorded or the allergies counted reach the limit."""
     facts = question.observed(ALLERGY)
     for fact in facts:
-        if _plain(text(fact.data, "kind")) in map(_plain, rule.named_kinds):
+        if text(fact.data, "kind") in rule.named_kinds:
             reason = f"Recorded: {text(fact.data, 'kind')}."
             return Derivation(result="PRESENT", reason=reason, evidence=(fact.id,))
     drugs, foods = _count(facts, "drug"), _count(facts, "food")
@@ -148,11 +148,6 @@ def allergies_absent(question: Question, rule: AllergiesAbsent) -> Derivation:
         return Derivation(result="PRESENT", reason=reason, evidence=evidence)
     reason = "The allergies recorded do not decide; absence is for a physician to state."
     return undecided(reason, evidence=evidence, judgeable=True)
-
-
-def _plain(kind: str | None) -> str:
-    # An allergy record need not say that the asthma it names is allergic.
-    return (kind or "").removeprefix("allergic-")
 
 
 def _count(facts: list[Fact], kind: str) -> int:

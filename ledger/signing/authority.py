@@ -9,7 +9,7 @@ judgement without it is refused; a fact is recorded and the deviation derived (D
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ledger.errors import TrustFailure
 from ledger.signing.jwk import PublicJwk, parse_jwk
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from ledger.signing.envelope import Event
     from ledger.signing.register import Key, Register
+
+NEVER_RECORDED: Final = frozenset(("AU-01", "AU-06"))
+"""Shortfalls that are about identity rather than duty: nothing of it enters the log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""The ledger's own secrets: statement key, checkpoint key, and the salt secret.
+"""The ledger's own secrets: statement key, checkpoint keys, and the salt secret.
 
-Three separate values (DESIGN 5: statement key is not the checkpoint key), kept in one file that
-only the service may read.
+Four separate values (DESIGN 5: statement key is not the checkpoint key), kept in one file that
+only the service may read. Every checkpoint is signed with Ed25519; published ones carry an
+ML-DSA-44 cosignature by the log itself too, since records are kept for thirty years.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger.errors import TrustFailure
-from ledger.log.note import NoteSigner, VerifierKey
+from ledger.log.cosignature import Cosigner
+from ledger.log.note import ML_DSA_44_COSIGNATURE, NoteSigner, VerifierKey
 from ledger.signing import strict_json
 from ledger.signing.jwk import SigningKey
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
 _SEED_BYTES = 32
 _SEED_HEX = re.compile(r"[0-9a-f]{64}")
-_MEMBERS = ("origin", "statement_seed", "checkpoint_seed", "salt_secret")
+_MEMBERS = ("origin", "statement_seed", "checkpoint_seed", "salt_secret", "cosigner_seed")
+_DERIVED = ("statement", "checkpoint", "salt", "cosigner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class LedgerKeys:
     statement_seed: bytes = field(repr=False)
     checkpoint_seed: bytes = field(repr=False)
     salt_secret: bytes = field(repr=False)
+    cosigner_seed: bytes = field(repr=False)
 
     @property
     def statement_key(self) -> SigningKey:
@@ -52,6 +56,16 @@ class LedgerKeys:
         """The verifier key of the log, to be handed over out of band."""
         return self.checkpoint_signer.verifier
 
+    @property
+    def cosigner(self) -> Cosigner:
+        """The ML-DSA-44 key with which the log cosigns what it publishes, under its own name."""
+        return Cosigner.from_seed(self.origin, self.cosigner_seed, kind=ML_DSA_44_COSIGNATURE)
+
+    @property
+    def vkeys(self) -> tuple[VerifierKey, ...]:
+        """All verifier keys of the log, as entry 0 lists them: Ed25519 first, then ML-DSA-44."""
+        return self.vkey, self.cosigner.vkey
+
     def derive(self, purpose: str) -> bytes:
         """32 secret bytes bound to a purpose: the same question always has the same answer."""
         return hmac.digest(self.salt_secret, purpose.encode(), hashlib.sha256)
@@ -59,7 +73,7 @@ class LedgerKeys:
     @classmethod
     def generate(cls, origin: str) -> LedgerKeys:
         """New random keys."""
-        return cls(origin, *(secrets.token_bytes(_SEED_BYTES) for _ in range(3)))
+        return cls(origin, *(secrets.token_bytes(_SEED_BYTES) for _ in _DERIVED))
 
     @classmethod
     def from_seed(cls, origin: str, seed: bytes) -> LedgerKeys:
@@ -68,7 +82,7 @@ class LedgerKeys:
             origin,
             *(
                 hmac.digest(seed, f"{origin}/{name}".encode(), hashlib.sha256)
-                for name in ("statement", "checkpoint", "salt")
+                for name in _DERIVED
             ),
         )
 
@@ -83,6 +97,7 @@ class LedgerKeys:
                 "statement_seed": self.statement_seed.hex(),
                 "checkpoint_seed": self.checkpoint_seed.hex(),
                 "salt_secret": self.salt_secret.hex(),
+                "cosigner_seed": self.cosigner_seed.hex(),
             },
             indent=2,
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from urllib.parse import quote
 
 from ledger.errors import Unavailable
+from ledger.storage.schema_check import StorageFinding, check_storage
 from ledger.verification.evidence import (
     UNREADABLE,
     HeadNote,
@@ -39,7 +40,7 @@ _COLUMNS: Final = {
         "state",
         "event_id",
     ),
-    "checkpoints": ("size", "note"),
+    "checkpoints": ("size", "note", "previous"),
     "tree_tiles": ("level", "tile", "hashes", "root"),
     "openings": ("seq", "number", "disclosure"),
     "ledger_head": ("size", "hash", "recorded_at"),
@@ -81,6 +82,11 @@ class DatabaseEvidence:
     def keeps_openings(self) -> bool:
         """A database keeps the disclosures."""
         return True
+
+    @property
+    def links_checkpoints(self) -> bool:
+        """A database keeps the size of the checkpoint before; a missing column is a fault."""
+        return "previous" in self._present["checkpoints"]
 
     def close(self) -> None:
         """End the read transaction."""
@@ -133,11 +139,16 @@ class DatabaseEvidence:
             return []
         return [_row(values) for values in found]
 
+    def named(self, event_id: bytes) -> StoredRow | None:
+        """The row kept under an event id, by the index on it."""
+        found = self._tolerant("stored_events", f"event_id = x'{event_id.hex()}' LIMIT 1")
+        return _row(found[0]) if found else None
+
     def checkpoints(self, after: int | None, limit: int) -> Sequence[StoredCheckpoint]:
         """The next checkpoints in order of size."""
         first = _LOWEST if after is None else after + 1
         found = self._tolerant("checkpoints", f"size >= {first} ORDER BY size LIMIT {limit}")
-        return [StoredCheckpoint(size, note) for size, note in found if isinstance(size, int)]
+        return [StoredCheckpoint(*values) for values in found if isinstance(values[0], int)]
 
     def tile(self, level: int, index: int) -> StoredTile | None:
         """One full tile."""
@@ -180,6 +191,10 @@ class DatabaseEvidence:
     def head_note(self) -> HeadNote | None:
         """The head file as it was before the snapshot."""
         return self._head_note
+
+    def storage(self) -> list[StorageFinding]:
+        """What is wrong with the file's own structure and with what it refuses to change."""
+        return check_storage(self._connection)
 
     def _columns(self, table: str) -> frozenset[str]:
         rows = self._connection.execute(f"PRAGMA table_info({table})").fetchall()

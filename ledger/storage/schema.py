@@ -61,7 +61,8 @@ CREATE TABLE IF NOT EXISTS tree_tiles (
     """
 CREATE TABLE IF NOT EXISTS checkpoints (
     size INTEGER PRIMARY KEY,
-    note TEXT NOT NULL
+    note TEXT NOT NULL,
+    previous INTEGER NOT NULL
 )
 """,
     """

@@ -141,8 +141,8 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
                 [(t.level, t.index, t.hashes, t.root) for t in commit.tiles],
             )
             cursor.execute(
-                "INSERT INTO checkpoints (size, note) VALUES (?, ?)",
-                (commit.after.size, commit.checkpoint),
+                "INSERT INTO checkpoints (size, note, previous) VALUES (?, ?, ?)",
+                (commit.after.size, commit.checkpoint, commit.before.size),
             )
         return list(range(first, first + len(stored_events)))
 

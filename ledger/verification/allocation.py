@@ -8,6 +8,7 @@ from ledger.allocation.opening import index_of, verify_opening
 from ledger.allocation.slot import Slot
 from ledger.errors import LedgerError
 from ledger.history import ACCEPTED
+from ledger.verification.planned import PlannedNumber
 
 if TYPE_CHECKING:
     from ledger.record import Record
@@ -23,7 +24,7 @@ class AllocationCheck:
     """Folds commitment and assignments; memory is bounded by the list, not by the log."""
 
     def __init__(self, findings: Findings) -> None:
-        self.planned: int | None = None
+        self._planned = PlannedNumber()
         self._findings = findings
         self._asked: Record | None = None
         self._list: JsonObject | None = None
@@ -35,6 +36,7 @@ class AllocationCheck:
     def take(self, seq: int, record: Record) -> None:
         """Take in one record that stands at ``seq``."""
         self._seq = seq
+        self._planned.take(record)
         asked, self._asked = self._asked, None
         if record.type == SEALED:
             self._asked = record
@@ -53,9 +55,13 @@ class AllocationCheck:
         if subject in self._subjects:
             self._add("allocation.subject", record, found=subject)
         self._subjects.add(subject)
-        if self.planned is not None and len(self._subjects) > self.planned:
+        # The ledger decides at the time it records; an envelope was opened when it says.
+        planned = self._planned.at(
+            record.recorded_at if record.type == RANDOMIZED else record.event.occurred_at
+        )
+        if planned is not None and len(self._subjects) > planned:
             self._add(
-                "allocation.number", record, expected=f"at most {self.planned}",
+                "allocation.number", record, expected=f"at most {planned}",
                 found=len(self._subjects),
             )  # fmt: skip
         if self._list is None:

@@ -21,6 +21,11 @@ What that checkpoint covers stays provable, whatever happened behind it. *Doubtf
 *notices* are named apart: nothing is damaged there. `not_checked` names what was left out; without
 a root of trust the report says "internally consistent only".
 
+`trial-ledger verify` adds lines of the layers above in the same manner: `storage.file` (SQLite's
+own integrity check), `storage.protection-missing`, `storage.protection-altered` and
+`storage.foreign-trigger` (the schema that keeps the log append-only), `schema.invalid` (payloads)
+and the differences of the projections. All of them are damage.
+
 One damage is often seen by several checks. Where they name different ranges, the narrowest is the
 place; results that stand behind an altered request are named because their hash no longer fits.
 """

@@ -32,11 +32,13 @@ class SignedHeads:
     """What the log signed: how far, which stored checkpoints to trust, the head kept outside.
 
     ``signed`` is the largest size under a valid stored checkpoint; ``refused`` the sizes kept
-    with a note that is not valid.
+    with a note that is not valid there; ``elsewhere`` the sizes of checkpoints that are signed
+    but kept under another size.
     """
 
     signed: int = 0
     refused: set[int] = field(default_factory=set)
+    elsewhere: set[int] = field(default_factory=set)
     kept: Checkpoint | None = None
 
     @property
@@ -76,6 +78,34 @@ def valid_checkpoints(source: EvidenceSource, heads: SignedHeads) -> Iterator[tu
         except LedgerError:
             continue
         yield stored.size, checkpoint.root
+
+
+def check_links(source: EvidenceSource, heads: SignedHeads, findings: Findings) -> None:
+    """Check that each checkpoint names the size of the one before, so that none was removed.
+
+    A checkpoint whose note is not valid is named for that and taken as standing where it is.
+    The first of all has size 1 and names 0; where it is missing, `ledger.verification.run` says so.
+    """
+    before: set[int] = set()
+    for stored in all_checkpoints(source):
+        size, previous = stored.size, stored.previous
+        before = before or {0 if size == 1 else 1}
+        if size in heads.refused:
+            before.add(size)
+            continue
+        if type(previous) is not int or previous not in before | heads.elsewhere:
+            last = max(before)
+            if type(previous) is int and last < previous < size:
+                findings.add(
+                    "checkpoints.gap", last, size - 1, expected=f"a checkpoint of size {previous}",
+                    found=f"sizes {last} and {size}", field=f"checkpoint {previous}",
+                )  # fmt: skip
+            else:
+                findings.add(
+                    "checkpoints.previous", max(size - 1, 0), expected=last, found=previous,
+                    field=f"checkpoint {size}",
+                )  # fmt: skip
+        before = {size}
 
 
 def check_head_row(
@@ -131,6 +161,8 @@ def _judge(
     if len(heads.refused) < _MOST_REMEMBERED:
         heads.refused.add(stored.size)
     if isinstance(result, Checkpoint):
+        if len(heads.elsewhere) < _MOST_REMEMBERED:
+            heads.elsewhere.add(result.size)
         findings.add(
             "checkpoints.size", position, expected=stored.size, found=result.size, field=where
         )

@@ -45,10 +45,14 @@ class StoredRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
-    """A signed checkpoint under the size it is kept for."""
+    """A signed checkpoint under the size it is kept for.
+
+    ``previous`` is the size of the checkpoint before it, None where a source keeps none.
+    """
 
     size: int
     note: object
+    previous: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,10 @@ class EvidenceSource(Protocol):
     def keeps_openings(self) -> bool:
         """Whether disclosures are among what this source should hold."""
 
+    @property
+    def links_checkpoints(self) -> bool:
+        """Whether each checkpoint is kept with the size of the one before it."""
+
     def faults(self) -> Sequence[tuple[str, str]]:
         """Tables or columns that are missing: the artefact and a sentence."""
 
@@ -106,6 +114,9 @@ class EvidenceSource(Protocol):
 
     def rows(self, after: int | None, limit: int) -> Sequence[StoredRow]:
         """The next rows with a position above ``after`` (None: from the lowest), in order."""
+
+    def named(self, event_id: bytes) -> StoredRow | None:
+        """The row kept for an event id (16 bytes), None when none is found."""
 
     def checkpoints(self, after: int | None, limit: int) -> Sequence[StoredCheckpoint]:
         """The next checkpoints of a size above ``after``, in order."""

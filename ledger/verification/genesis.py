@@ -72,14 +72,6 @@ def check_genesis(record: Record, findings: Findings) -> None:
             findings.add("statements.genesis", 0, event_id=record.id, subject="trial", field=field)
 
 
-def planned_number(record: Record) -> int | None:
-    """How many subjects the protocol in entry 0 plans."""
-    definition = record.event.data.get("protocol")
-    protocol = definition.get("protocol") if isinstance(definition, dict) else None
-    number = protocol.get("planned_number") if isinstance(protocol, dict) else None
-    return number if type(number) is int else None
-
-
 def _keys(value: JsonValue) -> list[VerifierKey]:
     """The keys of a list of vkeys, none at all when one of them is malformed."""
     keys: list[VerifierKey] = []

@@ -45,8 +45,8 @@ CHECKED: Final[Mapping[Check, str]] = MappingProxyType(
         Check.STREAMS: "Each entry continues its own stream by number and hash.",
         Check.TREE: "The Merkle tree over the entries has the root of every checkpoint, and "
         "every stored tile is the tree's.",
-        Check.CHECKPOINTS: "Every checkpoint is signed by the log's key under its origin; the "
-        "last one and the head row are the log's end.",
+        Check.CHECKPOINTS: "Every checkpoint is signed by the log's key under its origin and "
+        "names the size of the one before; the last one and the head row are the log's end.",
         Check.HEAD_FILE: "The head kept outside the database is signed and contained in the log.",
         Check.STATEMENTS: "Every signature verifies under a key in force at its position, in the "
         "manner of its owner; entry 0 certifies itself; results answer their requests.",
@@ -136,6 +136,11 @@ _ROWS: Final = (
     ("checkpoints.missing", Check.CHECKPOINTS, "A checkpoint that must be there is missing.",
      ("Compare with the head file and with receipts: the last of them that verifies says how far "
      "the log was signed.")),
+    ("checkpoints.gap", Check.CHECKPOINTS, ("A checkpoint between two others is missing, or the "
+     "later one does not name the size before it as it was."), ("Entries are covered by the later "
+     "checkpoint; receipts others hold show the missing one. Find out who altered the database.")),
+    ("checkpoints.previous", Check.CHECKPOINTS, ("A checkpoint does not name the size of the one "
+     "before it."), _DERIVED),
     ("checkpoints.head", Check.CHECKPOINTS, "The head row does not state the log's end.",
      _DERIVED),
     ("checkpoints.no-key", Check.CHECKPOINTS, ("The log's key is not known, so no checkpoint could "

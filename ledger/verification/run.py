@@ -13,12 +13,13 @@ from ledger.verification.checkpoints import (
     SignedHeads,
     check_head_row,
     check_kept,
+    check_links,
     read_heads,
     valid_checkpoints,
 )
 from ledger.verification.doubt import find_doubtful
 from ledger.verification.evidence import EvidenceSource, StoredHead, all_checkpoints, all_rows
-from ledger.verification.genesis import check_genesis, check_trust, planned_number, stated_key
+from ledger.verification.genesis import check_genesis, check_trust, stated_key
 from ledger.verification.kinds import Check
 from ledger.verification.openings import OpeningCheck
 from ledger.verification.reading import (
@@ -30,6 +31,7 @@ from ledger.verification.reading import (
 )
 from ledger.verification.report import Findings, RootOfTrust, VerificationReport
 from ledger.verification.statements import StatementCheck
+from ledger.verification.targets import TargetStreams
 from ledger.verification.tree import TreeCheck
 
 if TYPE_CHECKING:
@@ -84,7 +86,9 @@ class _Run:
         self._entries = EntryCheck(findings)
         self._chain = ChainCheck(findings, lambda seq: self._tree.proven > seq)
         self._streams = StreamCheck(findings, self._altered)
-        self._statements = StatementCheck(findings, lambda: self._tree.proven)
+        self._statements = StatementCheck(
+            findings, lambda: self._tree.proven, TargetStreams(source)
+        )
         self._openings = OpeningCheck(source, findings)
         self._allocation = AllocationCheck(findings)
         self._last: ReadEntry | None = None
@@ -98,6 +102,8 @@ class _Run:
             self._findings.add("entries.store", None, found=sentence, field=artefact)
         self._key = self._trust.vkey if self._trust else stated_key(self._source)
         self._heads = read_heads(self._source, self._key, self._findings, executor)
+        if self._source.links_checkpoints:
+            check_links(self._source, self._heads, self._findings)
         head = self._source.head()
         stated = head.size if isinstance(head, StoredHead) and type(head.size) is int else 0
         self._limit = max(self._heads.reach, stated)
@@ -167,7 +173,6 @@ class _Run:
                 self._statements.take(read, record, verified)
                 if read.seq == 0:
                     check_genesis(record, self._findings)
-                    self._allocation.planned = planned_number(record)
                 self._allocation.take(read.seq, record)
             self._last = read
 

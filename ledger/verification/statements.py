@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import LedgerError, RejectedInput, TrustFailure
-from ledger.history import ACCEPTED, REFUSED
-from ledger.signing.authority import Shortfall, Signer, shortfalls, verify_statement
+from ledger.history import ACCEPTED, REFUSED, result_stream
+from ledger.signing.authority import (
+    NEVER_RECORDED,
+    Shortfall,
+    Signer,
+    shortfalls,
+    verify_statement,
+)
 from ledger.signing.register import Register
 from ledger.vocabulary import Kind, StreamFamily, TypeRule, vocabulary
 
@@ -18,9 +24,7 @@ if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject
     from ledger.verification.reading import KnownSignatures, ReadEntry
     from ledger.verification.report import Findings
-
-STRANGERS: Final = frozenset(("AU-01", "AU-06"))
-"""Shortfalls about identity rather than duty: nothing of it may stand in the log at all."""
+    from ledger.verification.targets import TargetStreams
 
 OPENED: Final = "trial.opened.v1"
 
@@ -58,11 +62,14 @@ class _Command:
 class StatementCheck:
     """Judges each record by what was in force at its position, then takes it into the register."""
 
-    def __init__(self, findings: Findings, proven: Callable[[], int]) -> None:
+    def __init__(
+        self, findings: Findings, proven: Callable[[], int], targets: TargetStreams
+    ) -> None:
         self.register = Register()
         self.trial: str | None = None
         self._findings = findings
         self._proven = proven
+        self._targets = targets
         self._open: _Command | None = None
         self._seq = 0
         self._blind = False
@@ -131,7 +138,7 @@ class StatementCheck:
 
     def _entitled(self, record: Record, rule: TypeRule, lacking: tuple[Shortfall, ...]) -> None:
         for item in lacking:
-            if item.rule in STRANGERS:
+            if item.rule in NEVER_RECORDED:
                 self._add("authority.stranger", record, found=f"{item.rule}: {item.message}")
             elif rule.kind is Kind.JUDGEMENT:
                 self._add("authority.not-entitled", record, found=f"{item.rule}: {item.message}")
@@ -143,6 +150,8 @@ class StatementCheck:
                 "authority.stream", record, expected=f"a {rule.stream} stream",
                 found=record.event.subject, field="subject",
             )  # fmt: skip
+        if rule.stream is StreamFamily.TARGET and rule.kind is not Kind.COMMAND:
+            self._beside_target(record, self._seq, self._targets.apart(record))
         for member, families in _NAMED_BY.items():
             stated = record.event.data.get(member)
             if stated is not None and family in families and stated != name:
@@ -150,6 +159,13 @@ class StatementCheck:
                     "authority.stream", record, expected=name, found=stated,
                     field=f"/data/{member}",
                 )  # fmt: skip
+
+    def _beside_target(self, record: Record, seq: int, stream: str | None) -> None:
+        if stream is not None:
+            self._add(
+                "authority.stream", record, at=seq, expected=f"{stream}, where its target stands",
+                found=record.stream, field="/data/target",
+            )  # fmt: skip
 
     def _answer(self, record: Record, rule: TypeRule | None) -> None:
         """A result must stand right behind the command it names; nothing else may."""
@@ -166,8 +182,11 @@ class StatementCheck:
             return
         self._matches(record, command.record)
         if record.type != REFUSED:
+            self._beside_target(
+                command.record, command.seq, self._targets.apart(command.record, strictly=True)
+            )
             for item in command.lacking:
-                if item.rule not in STRANGERS:
+                if item.rule not in NEVER_RECORDED:
                     self._add(
                         "authority.not-entitled", command.record, at=command.seq,
                         found=f"{item.rule}: {item.message}",
@@ -221,13 +240,3 @@ class StatementCheck:
             expected=expected, found=found, event_id=record.id,
             subject=record.stream, field=field, group=group,
         )  # fmt: skip
-
-
-def result_stream(request_stream: str) -> str:
-    """The stream a result stands in: of a command on ``subject/X`` it is ``treatment/X``.
-
-    A result names a log position and may tell the arm; neither may stand in an arm-neutral
-    stream (docs/formats/log.md).
-    """
-    family, _, name = request_stream.partition("/")
-    return f"treatment/{name}" if family == "subject" else request_stream

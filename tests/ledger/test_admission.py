@@ -10,7 +10,7 @@ import pytest
 from ledger.errors import LedgerError
 from ledger.events.catalogue import example
 from ledger.events.registry import EVENT_TYPES
-from ledger.results import result_stream
+from ledger.history import result_stream
 from ledger.signing.rfc3339 import format_recorded_at
 from tests.build_ledger import COORDINATOR, EDC, INVESTIGATOR, SITE, identify
 from tests.ledger.build_service import (

@@ -7,9 +7,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "api.cli")
 SECONDS = 400

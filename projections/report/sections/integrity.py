@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SHORT = 12
 
 _ABOVE = {
+    "storage": "The database file is whole, and its own refusals of changes are in place.",
     "schema": "Every payload is as its type's schema says.",
     "projections": "The stored projections are what a fresh fold over the log makes.",
 }

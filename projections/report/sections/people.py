@@ -10,7 +10,7 @@ from projections.report.document import column, part, plain, section, table
 
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject
-    from projections.report.basis import Basis
+    from projections.report.basis import Basis, Row
 
 _OUTSIDE = ("DV-07", "DV-39")
 """Rules that find acts outside a delegation, its dates or without training."""
@@ -90,11 +90,21 @@ def _training_of(row: object) -> tuple[str, ...]:
 def keys(basis: Basis) -> JsonObject:
     """Keys and roles with every change, and who made it (R-31, R-34)."""
     key_rows: list[JsonObject] = [
-        {**row, "id": text(row, "kid"), "reason": dict(shape(row, "revoked_reason") or {}) or None}
+        {
+            **row,
+            "id": text(row, "kid"),
+            "reason": dict(shape(row, "revoked_reason") or {}) or None,
+            "registered_by": _name(basis, row, "registered_by"),
+        }
         for row in shapes(basis.register, "keys")
     ]
     grants: list[JsonObject] = [
-        {**row, "id": f"{row.get('holder')}/{row.get('role')}/{row.get('granted')}"}
+        {
+            **row,
+            "id": f"{row.get('holder')}/{row.get('role')}/{row.get('granted')}",
+            "granted_by": _name(basis, row, "granted_by"),
+            "revoked_by": _name(basis, row, "revoked_by"),
+        }
         for row in shapes(basis.register, "grants")
     ]
     return section(
@@ -115,8 +125,12 @@ def keys(basis: Basis) -> JsonObject:
                     part("registered_by", "text", "by"),
                     part("identity_proof", "text", "proof"),
                 ),
-                column("Revoked", part("revoked_at", "time"), part("reason")),
-                column("Compromised since", part("compromised_since", "time")),
+                column(
+                    "Revoked",
+                    part("revoked_at", "time"),
+                    part("reason"),
+                    part("compromised_since", "time", "in doubt since"),
+                ),
                 plain("Key id (RFC 7638)", "kid", "code"),
             ],
             key_rows,
@@ -137,6 +151,11 @@ def keys(basis: Basis) -> JsonObject:
             wide=True,
         ),
     )
+
+
+def _name(basis: Basis, row: Row, member: str) -> str | None:
+    person = text(row, member)
+    return None if person is None else basis.name_of(person)
 
 
 def signatures(basis: Basis) -> JsonObject:

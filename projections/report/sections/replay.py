@@ -53,8 +53,12 @@ _COURSE = [
     column("Event", part("type", "word"), part("status", "word")),
     plain("Signed by", "signers", "signers"),
     column("Content", part("told", "prose")),
-    column("Effect", part("effect"), part("changes", "list")),
-    column("Deviations", part("deviation_list", "list")),
+    column(
+        "Effect, deviations",
+        part("effect"),
+        part("changes", "list"),
+        part("deviation_list", "list"),
+    ),
     column("Event id", part("event", "code")),
 ]
 

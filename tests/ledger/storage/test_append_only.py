@@ -38,8 +38,9 @@ ROW = "'trial', 999, 'x.y.v1', x'00'"
             " x'01' FROM stored_events"
         ),
         "UPDATE checkpoints SET note = '' WHERE size = 1",
+        "UPDATE checkpoints SET previous = 0",
         "DELETE FROM checkpoints",
-        "INSERT OR REPLACE INTO checkpoints VALUES (1, '')",
+        "INSERT OR REPLACE INTO checkpoints VALUES (1, '', 0)",
         "UPDATE ledger_head SET size = 1",
         "UPDATE ledger_head SET hash = ''",
         "UPDATE ledger_head SET id = 2, size = 999999",

@@ -238,6 +238,13 @@ HEADS: tuple[tuple[str, str, int], ...] = (
     ("UPDATE checkpoints SET size = 290 WHERE size = 294", "checkpoints.size", 289),
     ("DELETE FROM checkpoints WHERE size = 308", "checkpoints.missing", 307),
     ("DELETE FROM checkpoints WHERE size = 1", "checkpoints.missing", 0),
+    ("DELETE FROM checkpoints WHERE size = 300", "checkpoints.gap", 299),
+    ("DELETE FROM checkpoints WHERE size = 294", "checkpoints.gap", 34),
+    ("UPDATE checkpoints SET size = 400 WHERE size = 300", "checkpoints.size", 399),
+    ("UPDATE checkpoints SET previous = 290 WHERE size = 296", "checkpoints.previous", 295),
+    ("UPDATE checkpoints SET previous = 296 WHERE size = 296", "checkpoints.previous", 295),
+    ("UPDATE checkpoints SET previous = 'x' WHERE size = 296", "checkpoints.previous", 295),
+    ("UPDATE checkpoints SET previous = 1 WHERE size = 1", "checkpoints.previous", 0),
     ("UPDATE ledger_head SET size = 300", "checkpoints.head", 307),
     ("UPDATE ledger_head SET size = 40000", "checkpoints.head", 307),
     ("UPDATE ledger_head SET hash = 'x'", "checkpoints.head", 307),
@@ -254,6 +261,26 @@ def test_an_altered_head_or_checkpoint_is_the_only_finding(
     damaged.run(statement)
     report = damaged.verify()
     assert [(f.code, f.first) for f in report.findings] == [(code, place)]
+
+
+def test_checkpoints_removed_from_the_middle_are_one_finding(damaged: Damaged) -> None:
+    """The entries between the sizes that are left, and what the later one names."""
+    damaged.run("DELETE FROM checkpoints WHERE size BETWEEN 297 AND 301")
+    (finding,) = damaged.verify().findings
+    assert (finding.code, finding.first, finding.last) == ("checkpoints.gap", 296, 301)
+    assert finding.field == "checkpoint 301"
+
+
+def test_a_checkpoint_added_by_others_accuses_no_neighbour(damaged: Damaged) -> None:
+    """It is not signed for its size; the next one names the one it stood behind."""
+    damaged.run("INSERT INTO checkpoints SELECT 200, note, 1 FROM checkpoints WHERE size = 1")
+    assert [(f.code, f.first) for f in damaged.verify().findings] == [("checkpoints.size", 199)]
+
+
+def test_a_database_without_links_between_checkpoints_is_named_once(damaged: Damaged) -> None:
+    """The column is missing; no checkpoint is accused of it."""
+    damaged.run("ALTER TABLE checkpoints DROP COLUMN previous")
+    assert [f.field for f in damaged.verify().findings] == ["checkpoints.previous"]
 
 
 def test_a_missing_head_file_is_named(damaged: Damaged) -> None:
@@ -365,7 +392,7 @@ STORED: tuple[tuple[str, str], ...] = tuple(
     (table, column)
     for table, columns in {
         "stored_events": ("originator_id", "originator_version", "topic", "state", "event_id"),
-        "checkpoints": ("note",),
+        "checkpoints": ("note", "previous"),
         "tree_tiles": ("hashes", "root", "level", "tile"),
         "openings": ("number", "disclosure", "seq"),
         "ledger_head": ("size", "hash", "recorded_at"),
@@ -425,3 +452,25 @@ def test_any_altered_value_is_covered_by_a_finding(
         assert any((f.field or "").startswith(artefact) for f in everything)
     else:
         assert any(f.covers(position) for f in everything)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_removed_row_is_covered_by_a_finding(
+    sound: BuiltLedger, tmp_path: Path, data: st.DataObject
+) -> None:
+    """Whatever row is taken out, its place or its artefact is named."""
+    directory = tmp_path / str(next(numbers))
+    directory.mkdir()
+    damaged = Damaged.copy_of(sound.directory / "ledger.sqlite3", sound.files.head, directory)
+    table, keys = data.draw(
+        st.sampled_from(
+            [("stored_events", "seq"), ("checkpoints", "size"), ("openings", "seq, number")]
+        )
+    )
+    key = data.draw(st.sampled_from(damaged.ask(f"SELECT {keys} FROM {table}")))
+    condition = " AND ".join(f"{name} = ?" for name in keys.split(", "))
+    damaged.run(f"DELETE FROM {table} WHERE {condition}", *key)
+    report = damaged.verify()
+    position = key[0] - 1 if table == "checkpoints" else key[0]
+    assert any(f.covers(position) for f in (*report.findings, *report.notices))

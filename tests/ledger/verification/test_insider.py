@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.admission import NEVER_RECORDED
-from ledger.results import refused, result_stream
+from ledger.results import refused
 from ledger.rules.guards.request import Refusal
 from ledger.signing.statement import Signer
 from ledger.storage.evidence import verify_ledger
-from ledger.verification import statements
 from tests.build_ledger import (
     COORDINATOR,
     EDC,
     INVESTIGATOR,
     PHARMACIST,
     REGISTRAR,
+    SPONSOR,
     STATISTICIAN,
     Signed,
     party,
@@ -26,6 +25,7 @@ from tests.ledger.verification.conftest import STRATUM, randomize, revoke
 from tests.ledger.verification.damage import codes, of
 
 if TYPE_CHECKING:
+    from ledger.record import Record
     from ledger.signing.strict_json import JsonObject
     from ledger.verification.report import VerificationReport
     from tests.ledger.verification.forge import Forger
@@ -102,6 +102,50 @@ def test_an_event_in_a_foreign_stream_is_named(forger: Forger) -> None:
     )
     seq = forger.write(signed).seq
     assert of(verified(forger), "authority.stream") == [(seq, seq)]
+
+
+def void(forger: Forger, target: Record, *, stream: str) -> Signed:
+    """The coordinator voids a record, in some stream."""
+    data: JsonObject = {"target": target.id, "reason": {"code": "wrong-subject"}}
+    return forger.built.sign("data.voided.v1", stream, data, by=COORDINATOR, meaning="authorship")
+
+
+def test_an_accepted_change_beside_its_target_is_sound(forger: Forger) -> None:
+    """A record is changed where it stands."""
+    target = forger.write(visit(forger, by=COORDINATOR))
+    forger.accept(void(forger, target, stream=target.stream))
+    assert verified(forger).findings == ()
+
+
+def test_an_accepted_change_in_another_stream_is_named(forger: Forger) -> None:
+    """Who reads the target's stream would not see it."""
+    target = forger.write(visit(forger, by=COORDINATOR))
+    seq = forger.accept(void(forger, target, stream="subject/SY01-0002")).seq
+    assert of(verified(forger), "authority.stream") == [(seq, seq)]
+
+
+def test_a_refused_change_in_another_stream_is_sound(forger: Forger) -> None:
+    """It changed nothing, and the refusal says why."""
+    target = forger.write(visit(forger, by=COORDINATOR))
+    request = forger.write(void(forger, target, stream="subject/SY01-0002"))
+    forger.write(refused(forger.built.keys, request, [Refusal("GD-01", "It is not here.")]))
+    assert verified(forger).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("stream", "named"),
+    [("subject/SY01-0001", 0), ("treatment/SY01-0001", 0), ("subject/SY01-0002", 1)],
+)
+def test_a_signature_stands_with_the_subject_of_its_target(
+    forger: Forger, stream: str, named: int
+) -> None:
+    """A subject's two streams are read together, another subject's are not."""
+    target = forger.write(visit(forger, by=COORDINATOR))
+    signed = forger.built.sign(
+        "record.signed.v1", stream, {"target": target.id}, by=COORDINATOR, meaning="authorship"
+    )
+    seq = forger.write(signed).seq
+    assert of(verified(forger), "authority.stream") == [(seq, seq)] * named
 
 
 def test_an_accepted_command_without_entitlement_is_named(forger: Forger) -> None:
@@ -231,8 +275,44 @@ def test_one_subject_beyond_the_planned_number_is_named(forger: Forger) -> None:
     assert of(report, "allocation.number") == [(seq, seq)]
 
 
-def test_the_verifier_shares_the_admission_s_rules() -> None:
-    """Two constants stand on both sides of the kernel's border; they are the same."""
-    assert statements.STRANGERS == NEVER_RECORDED
-    for stream in ("subject/SY01-0001", "treatment/SY01-0001", "access", "lot/L-1"):
-        assert statements.result_stream(stream) == result_stream(stream)
+def amend(forger: Forger, number: int, effective_from: str) -> Signed:
+    """The sponsor plans another number of subjects from an instant on."""
+    data: JsonObject = {
+        "version": "2.0",
+        "protocol": {"planned_number": number},
+        "protocol_sha256": "0" * 64,
+        "effective_from": effective_from,
+        "reason": {"code": "sample-size"},
+    }
+    return forger.built.sign("protocol.amended.v1", "trial", data, by=SPONSOR)
+
+
+def test_an_amendment_in_force_changes_the_planned_number(forger: Forger) -> None:
+    """Three were allocated before; a fourth is planned no more."""
+    forger.accept(amend(forger, 3, "2024-01-01T00:00:00Z"))
+    seq = randomize(forger, 4, 4)
+    assert [(f.code, f.first) for f in verified(forger).findings] == [("allocation.number", seq)]
+
+
+def test_an_amendment_not_yet_in_force_changes_nothing(forger: Forger) -> None:
+    """It holds from its own day on."""
+    forger.accept(amend(forger, 3, "2030-01-01T00:00:00Z"))
+    randomize(forger, 4, 4)
+    assert verified(forger).findings == ()
+
+
+def test_a_refused_amendment_changes_nothing(forger: Forger) -> None:
+    """Only what was accepted is in force."""
+    request = forger.write(amend(forger, 3, "2024-01-01T00:00:00Z"))
+    forger.write(refused(forger.built.keys, request, [Refusal("GL-06", "It is not whole.")]))
+    randomize(forger, 4, 4)
+    assert verified(forger).findings == ()
+
+
+def test_a_voided_amendment_leaves_the_number_before(forger: Forger) -> None:
+    """As for the guard that decides on requests."""
+    amendment = forger.accept(amend(forger, 3, "2024-01-01T00:00:00Z"))
+    data: JsonObject = {"target": amendment.id, "reason": {"code": "by-mistake"}}
+    forger.accept(forger.built.sign("data.voided.v1", "trial", data, by=SPONSOR))
+    seq = randomize(forger, 4, 4)
+    assert seq not in [place for place, _ in of(verified(forger), "allocation.number")]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
-from build_ledger import (
+from projections.reading import Projections
+from projections.report import render
+from tests.build_ledger import (
     COORDINATOR,
     DOCUMENT,
     EDC,
@@ -17,16 +18,21 @@ from build_ledger import (
     build_ledger,
     identify,
 )
-from projections.reading import Projections
-from projections.report import render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from pathlib import Path
 
-HOSTILE = """</td></table><script>alert('x')</script><img src=https://evil.example/x onerror=alert(1)>"""
+HOSTILE = (
+    """</td></table><script>alert('x')</script><img src=https://evil.example/x onerror=alert(1)>"""
+)
 """A string that would break out of every place it is printed in, were it not escaped."""
+
+
+WITNESS = "Zhang Wei the witness"
+"""A name that is sealed for identity."""
+
+UNKNOWN_EVENT = "018d0000-0000-7000-8000-000000000000"
 
 
 @dataclass(slots=True)
@@ -110,11 +116,6 @@ def table_of(document: Mapping[str, Any], name: str) -> dict[str, Any]:
     )
 
 
-def figure_of(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """One figure of a report; figures and tables share their names' space."""
-    return table_of(document, name)
-
-
 class Page(HTMLParser):
     """What a browser would see of the report: elements with attributes, in order."""
 
@@ -128,7 +129,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note an element."""
         self.elements.append((tag, dict(attrs)))
-        if tag not in {"meta", "br", "img", "link", "input", "hr"}:
+        if tag not in {"meta", "br", "img", "link", "input", "hr", "wbr"}:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -145,16 +146,6 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def instants_in(text: str) -> list[str]:
-    """The record times a text names."""
-    return re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", text)
-
-
-def later(instant: datetime) -> str:
-    """An instant as RFC 3339."""
-    return instant.isoformat()
-
-
 def _consent(built: BuiltLedger, subject: str) -> None:
     signed = built.now.isoformat()
     built.state(
@@ -167,7 +158,7 @@ def _consent(built: BuiltLedger, subject: str) -> None:
             "scopes": ["intervention", "visits", "record_review"],
             "given_by": "self",
             "can_read": True,
-            "witness_name": "Zhang Wei the witness",
+            "witness_name": WITNESS,
             "participant_signed_at": signed,
             "leader": INVESTIGATOR,
             "leader_signed_at": signed,
@@ -183,7 +174,7 @@ def _refused_request(built: BuiltLedger) -> None:
     signed = built.sign(
         "subject.randomization-requested.v1",
         "subject/SY01-0001",
-        {},
+        {"confirmation": UNKNOWN_EVENT},
         by=COORDINATOR,
         meaning="responsibility",
     )

@@ -1,0 +1,60 @@
+"""The log for foreign readers: tiles, entry bundles and consistency proofs.
+
+With ``log/checkpoint`` this is the read interface of C2SP tlog-tiles; the log's prefix is the
+trial's address with ``/log``.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from api.context import doors
+from api.resources import trial_door
+from api.responses import text_response, unchanging
+from api.schemas.openapi import Problem
+from api.schemas.query import Consistency
+from ledger.log.lexical import encode_base64
+from ledger.log.tiles import parse_tile_path
+from ledger.log_reader import LogReader
+
+if TYPE_CHECKING:
+    from flask import Response
+
+OCTETS: Final = "application/octet-stream"
+_SHARED: Final = "public, max-age=31536000, immutable"
+
+door = trial_door("tiles", "The log as tiles, for any tool that reads C2SP tlog-tiles.")
+
+
+# Two slashes in a row are no spelling of a tile's path: they are not found, not redirected.
+@door.route("/log/tile/<path:name>", methods=["GET"], merge_slashes=False)
+@door.alt_response(
+    200, content_type=OCTETS, description="Hashes of 32 bytes, or entries after their lengths."
+)
+@door.alt_response(404, schema=Problem, description="No such tile at the newest size.")
+def get_tile(name: str) -> Response:
+    """A tile `<L>/<N>[.p/<W>]` or an entry bundle `entries/<N>[.p/<W>]`; it never changes.
+
+    Any width up to the newest checkpoint's is served, also after the tile has become full.
+    Caches shared by several readers may keep tiles of hashes, not the entries themselves.
+    """
+    tile = parse_tile_path(f"tile/{name}")
+    data = LogReader(doors().ledger.application.store).tile(tile)
+    response = unchanging(text_response(data, OCTETS), sha256(data).hexdigest())
+    if tile.level is not None:
+        response.headers["Cache-Control"] = _SHARED
+    return response
+
+
+@door.route("/log/consistency", methods=["GET"])
+@door.query(Consistency)
+@door.alt_response(200, description="The path, one base64 hash on each line; may be empty.")
+@door.alt_response(404, schema=Problem, description="The log is not that long.")
+def get_consistency(query: dict[str, Any]) -> Response:
+    """The proof that the log of `new` entries extends the one of `old` (RFC 9162 §2.1.4)."""
+    path = LogReader(doors().ledger.application.store).consistency(query["old"], query["new"])
+    text = "".join(f"{encode_base64(step)}\n" for step in path)
+    response = unchanging(text_response(text), f"{query['old']}-{query['new']}")
+    response.headers["Cache-Control"] = _SHARED
+    return response

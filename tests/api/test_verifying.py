@@ -1,0 +1,87 @@
+"""``trial-ledger verify`` as its user sees it: lines, verdict, exit status."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from api.cli.verifying import COULD_NOT_CHECK, DAMAGED, verify
+from tests.build_ledger import build_ledger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """The database file of a small closed ledger."""
+    built = build_ledger(tmp_path)
+    built.close()
+    return tmp_path / "ledger.sqlite3"
+
+
+def run(database: Path, *more: str) -> Result:
+    """The command on a database."""
+    return CliRunner().invoke(verify, ["--database", f"sqlite:///{database}", *more])
+
+
+def alter(database: Path, statement: str) -> None:
+    """One alteration behind the ledger's back."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(statement)
+
+
+def test_a_sound_ledger_ends_with_status_0_and_says_what_was_checked(database: Path) -> None:
+    """Without projections there is nothing to compare, which is said."""
+    outcome = run(database)
+    assert outcome.exit_code == 0
+    lines = outcome.stdout.splitlines()
+    assert lines[0].startswith("Sound: ")
+    assert "head-file" in lines[1]
+    assert "storage" in lines[1]
+    assert lines[2] == "Not checked: projections."
+
+
+def test_a_dropped_trigger_is_damage(database: Path) -> None:
+    """Though every entry is as it was signed."""
+    alter(database, "DROP TRIGGER checkpoints_no_delete")
+    outcome = run(database)
+    assert outcome.exit_code == DAMAGED
+    first, verdict = outcome.stdout.splitlines()[:2]
+    assert first.startswith("storage.protection-missing at log (trigger checkpoints_no_delete)")
+    assert verdict.startswith("DAMAGED: ")
+
+
+def test_the_findings_about_the_file_are_there_for_machines(database: Path) -> None:
+    """Beside those of the kernel."""
+    alter(database, "DROP TRIGGER checkpoints_no_delete")
+    report = json.loads(run(database, "--json").stdout)
+    assert (report["status"], report["findings"], len(report["storage"])) == ("damaged", [], 1)
+    assert report["not_checked"] == ["projections"]
+
+
+def test_a_head_file_that_was_named_must_be_there(database: Path, tmp_path: Path) -> None:
+    """The one beside the database is taken where none is named."""
+    outcome = run(database, "--head-file", str(tmp_path / "elsewhere"))
+    assert outcome.exit_code == DAMAGED
+    assert outcome.stdout.startswith("head-file.missing")
+
+
+def test_without_a_head_file_it_is_said_that_none_was_compared(database: Path) -> None:
+    """A copy alone can be verified; that it was not rolled back cannot."""
+    database.with_name(f"{database.name}.head").unlink()
+    outcome = run(database)
+    assert outcome.exit_code == 0
+    assert "Not checked: head file, projections." in outcome.stdout.splitlines()
+
+
+def test_what_is_no_ledger_could_not_be_checked(tmp_path: Path) -> None:
+    """Neither sound nor damaged."""
+    assert run(tmp_path / "none").exit_code == COULD_NOT_CHECK
