@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
 
 from api.cli import options
+from api.cli.course import print_course
 from api.cli.verifying import examine
 from ledger.errors import RejectedInput
 from ledger.service import TrialLedger
@@ -44,7 +47,7 @@ def replay(
     if as_json:
         options.print_json(found)
         return
-    _print_replay(found)
+    print_course(Console(), found)
 
 
 @click.command()
@@ -80,7 +83,7 @@ def report(
         finally:
             views.close()
     if out is None:
-        click.get_binary_stream("stdout").write(content)
+        sys.stdout.buffer.write(content)
         return
     out.write_bytes(content)
     click.echo(f"{out}: {len(content)} bytes", err=True)
@@ -96,14 +99,3 @@ def _position(ledger: TrialLedger, text: str | None) -> int | None:
     if text.isascii() and text.isdigit():
         return int(text)
     return ledger.position_at(parse_rfc3339(text))
-
-
-def _print_replay(found: dict[str, Any]) -> None:
-    header = found.get("header", found)
-    click.echo(f"{header.get('subject')}  {header.get('state', '')}")
-    for event in found.get("timeline", ()):
-        who = ", ".join(str(s.get("name") or s.get("owner")) for s in event.get("signatures", ()))
-        click.echo(
-            f"{event.get('occurred', {}).get('local', ''):<26} "
-            f"seq {event.get('seq', '?'):>6}  {event.get('type', ''):<36} {who}"
-        )

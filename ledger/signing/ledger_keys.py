@@ -80,10 +80,7 @@ class LedgerKeys:
         """Keys derived from a seed, for demonstrations only."""
         return cls(
             origin,
-            *(
-                hmac.digest(seed, f"{origin}/{name}".encode(), hashlib.sha256)
-                for name in _DERIVED
-            ),
+            *(hmac.digest(seed, f"{origin}/{name}".encode(), hashlib.sha256) for name in _DERIVED),
         )
 
     def save(self, path: Path) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError
-from ledger.log.note import VerifierKey
+from ledger.log.note import ED25519, ML_DSA_44_COSIGNATURE, VerifierKey
 from ledger.signing import base64url
 from ledger.signing.authority import self_certified
 from ledger.signing.strict_json import JsonValue, canonical
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def stated_key(source: EvidenceSource) -> VerifierKey | None:
-    """The log's verifier key as entry 0 states it, None when it states none that can be used."""
+    """The log's Ed25519 key as entry 0 states it, None when it states none that can be used."""
     rows = source.rows(-1, 1)
     read = read_row(rows[0]) if rows else None
     if read is None or read.event is None or read.event.type != OPENED:
         return None
     keys = _keys(read.event.data.get("log_vkeys"))
-    return keys[0] if keys else None
+    return next((key for key in keys if key.type == ED25519), None)
 
 
 def check_trust(read: ReadEntry, trust: RootOfTrust | None, findings: Findings) -> None:
@@ -63,7 +63,7 @@ def check_genesis(record: Record, findings: Findings) -> None:
         ("/data/statement_key", ledger is not None and manner.get(ledger) is False),
         ("/data/sponsor/jwk", other is not None and manner.get(other) is True and other != ledger),
         ("/data/trial_id", data.get("trial_id") == record.event.trialid),
-        ("/data/log_vkeys", bool(log_keys) and all(k.name == data.get("origin") for k in log_keys)),
+        ("/data/log_vkeys", _are_the_logs(log_keys, data.get("origin"))),
         ("/data/statement_key", not _shared(brought[ledger].x if ledger else "", log_keys)),
         ("/data/protocol_sha256", data.get("protocol_sha256") == _sha256(data.get("protocol"))),
     )
@@ -81,6 +81,16 @@ def _keys(value: JsonValue) -> list[VerifierKey]:
         except LedgerError:
             return []
     return keys
+
+
+def _are_the_logs(keys: list[VerifierKey], origin: JsonValue) -> bool:
+    """Whether an Ed25519 key comes first and further ones cosign, all under the log's name."""
+    further = (ED25519, ML_DSA_44_COSIGNATURE)
+    return (
+        bool(keys)
+        and keys[0].type == ED25519
+        and all(key.name == origin and key.type in further for key in keys)
+    )
 
 
 def _shared(x: str, log_keys: list[VerifierKey]) -> bool:

@@ -3,7 +3,7 @@
 //	verify PREFIX VKEY [OLD-SIZE...]
 //
 // It opens the checkpoint, hashes every entry bundle up to the signed root, compares every tile,
-// proves each entry by tiles alone, and checks the served consistency proof from each old size.
+// proves entries out of tiles alone, and checks the served consistency proof from each old size.
 package main
 
 import (
@@ -77,14 +77,19 @@ func (s site) checkpoint(vkey string) (tree tlog.Tree) {
 	return tree
 }
 
-// entries gives the hash of every record, and all stored hashes over them.
-func (s site) entries(size int64) (records, stored []tlog.Hash) {
-	held := tlog.HashReaderFunc(func(indexes []int64) (found []tlog.Hash, err error) {
-		for _, index := range indexes {
-			found = append(found, stored[index])
-		}
-		return found, nil
-	})
+// hashes are all hashes of a tree, in the order of Go's hash storage; they are its HashReader.
+type hashes []tlog.Hash
+
+func (h *hashes) ReadHashes(indexes []int64) (found []tlog.Hash, err error) {
+	for _, index := range indexes {
+		found = append(found, (*h)[index])
+	}
+	return found, nil
+}
+
+// entries gives the hash of every entry, and all stored hashes over them.
+func (s site) entries(size int64) (records []tlog.Hash, stored *hashes) {
+	stored = new(hashes)
 	for first := int64(0); first < size; first += width {
 		count := min(width, size-first)
 		bundle := s.tile(tlog.Tile{H: height, L: -1, N: first / width, W: int(count)})
@@ -94,9 +99,9 @@ func (s site) entries(size int64) (records, stored []tlog.Hash) {
 			}
 			end := 2 + int(binary.BigEndian.Uint16(bundle))
 			hash := tlog.RecordHash(bundle[2:end])
-			more, err := tlog.StoredHashesForRecordHash(n, hash, held)
+			more, err := tlog.StoredHashesForRecordHash(n, hash, stored)
 			must(err, "hashing")
-			records, stored, bundle = append(records, hash), append(stored, more...), bundle[end:]
+			records, *stored, bundle = append(records, hash), append(*stored, more...), bundle[end:]
 		}
 		if len(bundle) != 0 {
 			log.Fatalf("bundle %d: bytes after the last entry", first/width)
@@ -120,13 +125,7 @@ func main() {
 	log.SetFlags(0)
 	s := site{os.Args[1]}
 	tree := s.checkpoint(os.Args[2])
-	records, stored := s.entries(tree.N)
-	all := tlog.HashReaderFunc(func(indexes []int64) (found []tlog.Hash, err error) {
-		for _, index := range indexes {
-			found = append(found, stored[index])
-		}
-		return found, nil
-	})
+	records, all := s.entries(tree.N)
 	root, err := tlog.TreeHash(tree.N, all)
 	must(err, "root of the entries")
 	if root != tree.Hash {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.errors import LedgerError, TrustFailure
+from ledger.log.note import ED25519, ML_DSA_44_COSIGNATURE
 from ledger.signing.ledger_keys import LedgerKeys
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def test_a_key_file_open_to_others_is_not_used(tmp_path: Path, mode: int) -> Non
         {"checkpoint_seed": "zz" * 32},
         {"salt_secret": None},
         {"salt_secret": ""},
+        {"cosigner_seed": None},
         {"origin": 7},
     ],
 )
@@ -83,15 +85,33 @@ def test_a_missing_key_file_is_told_calmly(tmp_path: Path) -> None:
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
     """Neither in a traceback nor in a log line."""
     keys = LedgerKeys.from_seed(ORIGIN, b"s" * 32)
-    for secret in (keys.statement_seed, keys.checkpoint_seed, keys.salt_secret):
+    for secret in (
+        keys.statement_seed,
+        keys.checkpoint_seed,
+        keys.salt_secret,
+        keys.cosigner_seed,
+    ):
         assert secret.hex() not in repr(keys)
         assert repr(secret) not in repr(keys)
 
 
-def test_the_three_secrets_differ_and_depend_on_the_origin() -> None:
+def test_the_log_has_an_ed25519_key_first_and_then_an_ml_dsa_key_under_its_name() -> None:
+    """The order in which entry 0 lists them."""
+    keys = LedgerKeys.from_seed(ORIGIN, b"s" * 32)
+    assert [key.type for key in keys.vkeys] == [ED25519, ML_DSA_44_COSIGNATURE]
+    assert {key.name for key in keys.vkeys} == {ORIGIN}
+
+
+def test_the_secrets_differ_and_depend_on_the_origin() -> None:
     """The statement key is not the checkpoint key (design, Trust)."""
     keys = LedgerKeys.from_seed(ORIGIN, b"s" * 32)
     other = LedgerKeys.from_seed(ORIGIN + "2", b"s" * 32)
-    secrets = {keys.statement_seed, keys.checkpoint_seed, keys.salt_secret, other.statement_seed}
-    assert len(secrets) == 4
+    secrets = {
+        keys.statement_seed,
+        keys.checkpoint_seed,
+        keys.salt_secret,
+        keys.cosigner_seed,
+        other.statement_seed,
+    }
+    assert len(secrets) == 5
     assert keys.derive("a") != keys.derive("b") != other.derive("b")
