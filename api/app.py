@@ -13,7 +13,7 @@ from flask_smorest import Api
 from api import door, problems
 from api.context import KEY, Doors
 from api.metrics import Metrics
-from api.resources import deviations, events, log, report, service, subjects, tiles, trail
+from api.resources import bundle, deviations, events, log, report, service, subjects, tiles, trail
 from api.responses import JSON
 from api.schemas.openapi import Problem
 from api.statements import MAX_MANY_BYTES
@@ -71,7 +71,7 @@ def create_app(
     door.guard(app, hosts=chosen.hosts, rate=chosen.rate)
     _measure(app)
     api = DoorApi(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(_schema_name)})
-    for module in (events, trail, subjects, deviations, report, log, tiles, service):
+    for module in (events, trail, subjects, deviations, report, bundle, log, tiles, service):
         api.register_blueprint(module.door)
     problems.register(app)
     with app.app_context():

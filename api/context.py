@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from flask import current_app, request
 
 from ledger.errors import RejectedInput, Unavailable
-from ledger.signing.rfc3339 import parse_rfc3339
+from ledger.signing.rfc3339 import is_plausible, parse_rfc3339
 
 if TYPE_CHECKING:
     from api.metrics import Metrics
@@ -59,7 +59,7 @@ class Doors:
                 remedy="Leave the header out.",
             )
         try:
-            return parse_rfc3339(given)
+            return _demonstration_time(given)
         except RejectedInput as error:
             raise RejectedInput(
                 "header.demonstration-time",
@@ -100,3 +100,11 @@ def doors() -> Doors:
     """The doors of the application that serves the request."""
     found: Doors = current_app.extensions[KEY]
     return found
+
+
+def _demonstration_time(given: str) -> datetime:
+    instant = parse_rfc3339(given)
+    if not is_plausible(instant):
+        # recorded_at never decreases: one absurd time would hold the log there for ever.
+        raise RejectedInput("time.out-of-range", "No demonstration takes place in that year.")
+    return instant

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Metrics:
@@ -35,6 +40,39 @@ class Metrics:
         self.position = Gauge(
             "ledger_projections_position", "Entries the projections read.", registry=self.registry
         )
+        self.published = Gauge(
+            "ledger_published_size", "Entries under the newest published checkpoint.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.cosigned = Gauge(
+            "ledger_cosigned_size", "Entries under the newest checkpoint with a quorum.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.cosigned_age = Gauge(
+            "ledger_cosigned_age_seconds", "Age of the newest checkpoint with a quorum.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.witness_size = Gauge(
+            "ledger_witness_size", "Entries a witness cosigned last.", ("witness",),
+            registry=self.registry,
+        )  # fmt: skip
+        self.witness_up = Gauge(
+            "ledger_witness_up", "1 while a witness answers well, 0 otherwise.", ("witness",),
+            registry=self.registry,
+        )  # fmt: skip
+
+    def publication(self, state: Mapping[str, Any] | None) -> None:
+        """Take over what ``api.cosigning.cosigning_state`` says."""
+        if state is None or "error" in state:
+            return
+        self.published.set(state["published_size"])
+        cosigned = state["cosigned"]
+        if cosigned is not None:
+            self.cosigned.set(cosigned["size"])
+            self.cosigned_age.set(cosigned["age_seconds"] or 0)
+        for witness in state["witnesses"]:
+            self.witness_size.labels(witness["name"]).set(witness["size"])
+            self.witness_up.labels(witness["name"]).set(1 if witness["error"] is None else 0)
 
     def text(self) -> bytes:
         """All measures as text."""

@@ -18,6 +18,7 @@ from api.door import RateLimit
 from ledger.application import LedgerApplication, database_path
 from ledger.errors import RejectedInput, Unavailable
 from ledger.genesis import read_genesis
+from ledger.publishing import read_policy
 from ledger.service import LedgerFiles, TrialLedger
 from projections.reading import Projections
 
@@ -35,11 +36,13 @@ RATE: Final = RateLimit()
 class ServeSettings:
     """Where the ledger lies, and under which further names than localhost it is reached.
 
-    ``hosts`` are names that a Host header may give (a tunnel's, for example).
+    ``hosts`` are names that a Host header may give (a tunnel's, for example);
+    ``witness_policy`` is a C2SP tlog-policy file.
     """
 
     database: str
     head_file: Path | None = None
+    witness_policy: Path | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
@@ -50,6 +53,7 @@ class ServeSettings:
             return cls(
                 database=env.str("DATABASE_URL"),
                 head_file=env.path("HEAD_FILE", None),
+                witness_policy=env.path("WITNESS_POLICY", None),
                 hosts=frozenset(env.list("ALLOWED_HOSTS", [])),
             )
 
@@ -60,9 +64,11 @@ def application() -> Flask:
 
 
 def build(settings: ServeSettings) -> Flask:
-    """Open the ledger and its projections and put the doors before them."""
+    """Open the ledger, ask its witnesses, follow it, and put the doors before it all."""
     path = database_path(settings.database)
+    policy = read_policy(settings.witness_policy) if settings.witness_policy else None
     ledger = TrialLedger(settings.database, LedgerFiles.beside(path, head=settings.head_file))
+    ledger.publish(policy)
     projections = follow(ledger)
     atexit.register(ledger.close)
     atexit.register(projections.close)  # runs first
@@ -84,12 +90,14 @@ def serve(
     port: int = 8080,
     workers: int = WORKERS,
     head_file: Path | None = None,
+    witness_policy: Path | None = None,
     hosts: frozenset[str] = frozenset(),
 ) -> None:
     """Serve a ledger until interrupted (SIGINT, SIGTERM).
 
     Raises RejectedInput ``serving.not-loopback``, ``.workers``, ``.port`` and ``.no-database``,
-    Unavailable ``serving.port`` when the port is taken, and what reading entry 0 raises.
+    Unavailable ``serving.port`` when the port is taken, TrustFailure ``policy.…`` for the witness
+    policy, and what reading entry 0 raises.
     """
     require_loopback(host)
     if workers != WORKERS:
@@ -102,7 +110,11 @@ def serve(
         raise RejectedInput("serving.port", f"{port} is no TCP port.")
     _require_ledger(database)
     _require_free(host, port)
-    settings = ServeSettings(database=database, head_file=head_file, hosts=hosts)
+    if witness_policy is not None:
+        read_policy(witness_policy)  # its faults show here, not in the process that serves
+    settings = ServeSettings(
+        database=database, head_file=head_file, witness_policy=witness_policy, hosts=hosts
+    )
     server = Granian(
         "api.serving:application",
         address=host,

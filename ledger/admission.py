@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError, RejectedInput, TrustFailure, Unavailable
+from ledger.events.registry import EVENT_TYPES
 from ledger.log.chain import ChainHead, Draft, Link, StreamHead, advance, append
 from ledger.log.entry import entry_hash
 from ledger.record import Record, build_record
-from ledger.results import Result, accepted, make_result, refused
+from ledger.results import Result, accepted, make_result, own_statement, refused
 from ledger.rules.case import ACTIVATED
 from ledger.rules.guards import GUARDS
 from ledger.rules.guards.data import FUTURE_TOLERANCE, NAMED_BY, target_of
@@ -25,6 +26,7 @@ from ledger.signing.authority import (
     NEVER_RECORDED,
     Shortfall,
     Signer,
+    day_of_authority,
     shortfalls,
     site_of,
     verify_statement,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from ledger.signing.sealing import Disclosure
     from ledger.submission import Submission
 
+DOSSIER_ISSUED = "dossier.issued.v1"
 _FOUNDING = frozenset(("subject.identified.v1", ACTIVATED))
 
 
@@ -83,6 +86,14 @@ class Recorded:
     repeated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """Asks the ledger to commit to the head of a stream before its dossier leaves the house."""
+
+    stream: str
+    purpose: str
+
+
 @dataclass(slots=True)
 class Admission:
     """Decides submissions one after another, each against the state the one before left."""
@@ -111,7 +122,8 @@ class Admission:
                 remedy="Check the clock of the sending system; report events after they happened.",
             )
         check_stream(submission)
-        lacking = shortfalls(rule, event, signers, self.state.register)
+        day = day_of_authority(rule, event, recorded_at=at, zone=self._zone(event))
+        lacking = shortfalls(rule, event, signers, self.state.register, day=day)
         self._refuse_strangers(submission, lacking)
         if rule.kind is Kind.COMMAND:
             return self._command(submission, signers, lacking, at)
@@ -119,6 +131,34 @@ class Admission:
             raise self._aside(submission, _trust(lacking[0]))
         self._require_known(submission)
         record = self._enter(_draft(submission), submission, at)
+        return Recorded(record.seq)
+
+    def commit(self, commitment: Commitment, now: datetime) -> Recorded:
+        """Record ``dossier.issued.v1`` right behind the link it names, in the same stream.
+
+        Raises RejectedInput ``dossier.empty-stream`` and ``schema.*``; then nothing has changed.
+        """
+        stream, at = commitment.stream, max(now, self._head_time(now))
+        before = self.extension.stream_heads.get(stream) or self.stream_head(stream)
+        if not before.size:
+            raise RejectedInput("dossier.empty-stream", f"There is nothing in {stream} yet.")
+        data: dict[str, JsonValue] = {
+            "stream": stream,
+            "stream_seq": before.size - 1,
+            "link": before.link,
+            "purpose": commitment.purpose,
+        }
+        EVENT_TYPES[DOSSIER_ISSUED].check(data)
+        statement, event = own_statement(
+            self.keys,
+            type_name=DOSSIER_ISSUED,
+            stream=stream,
+            trial=self.state.definition.protocol.trial,
+            data=data,
+            at=at,
+            about=f"/{before.size}",
+        )
+        record = self._append(Draft(stream, statement.text), (), at, (statement, event))
         return Recorded(record.seq)
 
     def _command(
@@ -213,6 +253,14 @@ class Admission:
         self.state.apply(record)
         return record
 
+    def _zone(self, event: Event) -> str | None:
+        """The zone of the event's site as last activated, in order of the log."""
+        site = site_of(event)
+        activated = self.state.site(site).of(ACTIVATED) if site is not None else []
+        if not activated:
+            return None
+        return str(max(activated, key=lambda fact: fact.seq).record.data["timezone"])
+
     def _head_time(self, default: datetime) -> datetime:
         if not self.extension.head.recorded_at:
             return default
@@ -231,7 +279,7 @@ class Admission:
         if family in ("subject", "treatment") and not self.state.knows_subject(name):
             raise self._aside(submission, _unknown("subject", name))
         site = site_of(event) if family in ("site", "lot") else None
-        if site is not None and self.state.site(site).last(ACTIVATED) is None:
+        if site is not None and not self.state.knows_site(site):
             raise self._aside(submission, _unknown("site", site))
         rule = submission.row.rule
         if rule.stream is StreamFamily.TARGET and rule.kind is not Kind.COMMAND:

@@ -13,6 +13,7 @@ from eventsourcing.utils import Environment, EnvType
 from ledger.aggregates.chronicle import Chronicle, RecordMapper, project_chronicle
 from ledger.errors import RejectedInput
 from ledger.record import Record, read_record
+from ledger.storage.private_file import create_private
 from ledger.storage.sqlite import SQLiteLedgerFactory, SQLiteLedgerRecorder
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class LedgerApplication(Application[str]):
 
     def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:  # noqa: ARG002 - ours is fixed
         """The factory of our recorder."""
+        if self._create:
+            create_private(self._database)
         return SQLiteLedgerFactory(str(self._database), create=self._create)
 
     def construct_mapper(self) -> Mapper[str]:

@@ -6,6 +6,7 @@ signature covers; what was answered once is answered the same for ever.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ledger.errors import IntegrityFailure, RejectedInput, Unavailable
@@ -23,6 +24,9 @@ from ledger.storage.tree_reader import StoredTree, TileStore
 
 if TYPE_CHECKING:
     from ledger.log.proof import Receipt
+
+FurtherSigned = Callable[[int, str], str]
+"""Gives a checkpoint's note, by its size and own note, with all signatures there are by now."""
 
 
 class LogStore(TileStore, Protocol):
@@ -89,8 +93,12 @@ class LogReader:
             )
         return consistency_path(old, new, node_fetcher(self._tree))
 
-    def receipt(self, seq: int, *, size: int | None = None) -> Receipt:
+    def receipt(
+        self, seq: int, *, size: int | None = None, signed: FurtherSigned | None = None
+    ) -> Receipt:
         """Give the receipt of an entry under the checkpoint of ``size``, or the newest one.
+
+        ``signed`` adds the signatures that the checkpoint has gathered since it was made.
 
         Raises:
             RejectedInput: ``receipt.no-such-checkpoint`` when no checkpoint has that size,
@@ -107,7 +115,8 @@ class LogReader:
             raise RejectedInput(
                 "receipt.not-covered", f"A checkpoint of {under[0]} entries has no entry {seq}."
             )
-        return self._tree.receipt(seq, size=under[0], note=under[1])
+        note = under[1] if signed is None else signed(*under)
+        return self._tree.receipt(seq, size=under[0], note=note)
 
     def _bundle(self, name: TileName, width: int) -> bytes:
         first = name.index * TILE_WIDTH

@@ -104,9 +104,13 @@ def own_statement(
     data: JsonObject,
     at: datetime,
     others: Sequence[Signer] = (),
+    about: str = "",
 ) -> tuple[Statement, Event]:
-    """A statement of the ledger's own, alone or together with other signers."""
-    text = f"{type_name}/{stream}/{format_recorded_at(at)}"
+    """A statement of the ledger's own, alone or together with other signers.
+
+    ``about`` keeps the ids of statements apart that are made in one stream at one instant.
+    """
+    text = f"{type_name}/{stream}/{format_recorded_at(at)}{about}"
     event = Event(
         id=event_id(at, keys.derive(f"id/{text}")),
         source=LEDGER,

@@ -14,12 +14,15 @@ from ledger.log.checkpoint import Checkpoint, open_checkpoint
 from ledger.log.entry import entry_hash, parse_entry
 from ledger.log.tiles import node_fetcher
 from ledger.log.tree import frontier_at
+from ledger.publishing import INTERVAL_SECONDS, Publisher
 from ledger.signing.ledger_keys import LedgerKeys
 from ledger.signing.rfc3339 import format_recorded_at
 from ledger.storage.head_file import HeadFile, require_contained
+from ledger.storage.published import PublishedCheckpoints
 from ledger.storage.quarantine import Quarantine
 from ledger.storage.tree_reader import StoredTree
 from ledger.submission import Submission, receive
+from ledger.witnessing import WitnessKnowsMore
 from ledger.writer import Writer
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from ledger.admission import Commitment
+    from ledger.log.policy import Policy
     from ledger.log.proof import Receipt
     from ledger.outcomes import Receipted
     from ledger.record import Record
@@ -48,6 +53,7 @@ class LedgerFiles:
     keys: Path
     head: Path
     allocation: Path
+    published: Path
 
     @classmethod
     def beside(cls, database: Path, *, head: Path | None = None) -> LedgerFiles:
@@ -57,14 +63,15 @@ class LedgerFiles:
             keys=database.with_name(f"{name}.keys"),
             head=head or database.with_name(f"{name}.head"),
             allocation=database.with_name(f"{name}.allocation"),
+            published=database.with_name(f"{name}.published"),
         )
 
 
 class TrialLedger:
     """An open ledger: submissions in, records and receipts out.
 
-    When the database does not contain the last signed head it refuses to sign
-    (``refusal`` says why) and keeps serving reads.
+    When the database does not contain the last signed head, or a witness has seen more than it
+    holds, it refuses to sign (``refusal`` says why) and keeps serving reads.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class TrialLedger:
         self.quarantine = Quarantine(self.application.path)
         self.refusal: LedgerError | None = None
         self.writer: Writer | None = None
+        self.publisher: Publisher | None = None
         head_file = HeadFile(self.files.head)
         try:
             self._check_head(head_file)
@@ -105,7 +113,7 @@ class TrialLedger:
         return receive(text, disclosures, trial=self.trial, key_of=self._key_of)
 
     def submit_all(
-        self, submissions: Sequence[Submission], now: datetime
+        self, submissions: Sequence[Submission | Commitment], now: datetime
     ) -> list[Receipted | LedgerError]:
         """Record submissions in order; each gets its own outcome or its own error."""
         writer = self._writer()
@@ -130,8 +138,8 @@ class TrialLedger:
                 )
         return answers
 
-    def submit(self, submission: Submission, now: datetime) -> Receipted:
-        """Record one submission; raises LedgerError."""
+    def submit(self, submission: Submission | Commitment, now: datetime) -> Receipted:
+        """Record one submission, or one commitment of the ledger's own; raises LedgerError."""
         answer = self.submit_all([submission], now)[0]
         if isinstance(answer, LedgerError):
             raise answer
@@ -164,14 +172,52 @@ class TrialLedger:
         return tree.receipt(seq, size=covering[0], note=covering[1])
 
     def checkpoint(self) -> str:
-        """The newest signed checkpoint."""
+        """The newest signed checkpoint, with every further signature it has by now."""
         last = self.application.store.last_checkpoint()
         if last is None:
             raise Unavailable("checkpoint.none", "The log has no checkpoint yet.")
-        return last[1]
+        return last[1] if self.publisher is None else self.publisher.signed(*last)
+
+    def publish(self, policy: Policy | None = None, *, interval: float = INTERVAL_SECONDS) -> None:
+        """Begin to publish checkpoints and to have the policy's witnesses cosign them.
+
+        On return every witness has been asked once or has let its time pass, so a copy of the
+        database that is older than what a witness has seen refuses to sign before it takes
+        anything in. A ledger that refuses already only serves what was published before.
+
+        Raises TrustFailure ``policy.other-log``, Unavailable ``published.unavailable``.
+        """
+        if self.publisher is not None:
+            return
+        self.publisher = Publisher(
+            self.application.store,
+            self.keys,
+            PublishedCheckpoints(self.files.published),
+            policy,
+            clock=self.clock,
+            refuse=self.refuse,
+            interval=interval,
+        )
+        if self.refusal is None:
+            self.publisher.start()
+
+    def refuse(self, error: LedgerError) -> None:
+        """Sign nothing more until the next start; reads go on. The first reason stays.
+
+        A larger head of this log that a witness has shown goes into the head file, so that the
+        next start refuses too, even when that witness does not answer then.
+        """
+        if self.refusal is None:
+            self.refusal = error
+        if self.writer is not None:
+            self.writer.refuse(self._unsigned())
+        if isinstance(error, WitnessKnowsMore) and error.note is not None:
+            HeadFile(self.files.head).write(error.note)
 
     def close(self) -> None:
         """Finish what waits and close the database."""
+        if self.publisher is not None:
+            self.publisher.close()
         if self.writer is not None:
             self.writer.close()
         self.application.close()
@@ -183,14 +229,17 @@ class TrialLedger:
         self.close()
 
     def _writer(self) -> Writer:
-        if self.writer is None:
-            reason = self.refusal.message if self.refusal else "The ledger is read-only."
-            raise Unavailable(
-                "ledger.refuses-to-sign",
-                f"The ledger does not sign: {reason}",
-                remedy="Tell the operator; see docs/operations.md.",
-            )
+        if self.writer is None or self.refusal is not None:
+            raise self._unsigned()
         return self.writer
+
+    def _unsigned(self) -> Unavailable:
+        reason = self.refusal.message if self.refusal else "The ledger is read-only."
+        return Unavailable(
+            "ledger.refuses-to-sign",
+            f"The ledger does not sign: {reason}",
+            remedy="Tell the operator; see docs/operations.md.",
+        )
 
     def _key_of(self, kid: str) -> PublicJwk | None:
         if self.writer is None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import PersistenceError
 
-from ledger.admission import Admission, Extension, Quarantined, Recorded
+from ledger.admission import Admission, Commitment, Extension, Quarantined, Recorded
 from ledger.aggregates.trial_state import TrialState
 from ledger.errors import LedgerError, Unavailable
 from ledger.log.chain import ChainHead, StreamHead
@@ -57,7 +57,7 @@ _log = logging.getLogger("ledger.writer")
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    submission: Submission
+    submission: Submission | Commitment
     now: datetime
     future: Future[Receipted]
 
@@ -85,6 +85,7 @@ class Writer:
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(QUEUE_LIMIT)
         self._gate = threading.Lock()
         self._stopped = False
+        self._refusal: LedgerError | None = None
         self._fresh = False
         self._head = ChainHead()
         self._note = self._kept_note = ""
@@ -110,8 +111,11 @@ class Writer:
         """How many submissions wait."""
         return self._queue.qsize()
 
-    def submit(self, submission: Submission, now: datetime) -> Future[Receipted]:
-        """Queue a submission; the future gives its outcome or raises LedgerError."""
+    def submit(self, submission: Submission | Commitment, now: datetime) -> Future[Receipted]:
+        """Queue a submission, or a commitment of the ledger's own.
+
+        The future gives its outcome or raises LedgerError.
+        """
         future: Future[Receipted] = Future()
         with self._gate:  # so that nothing is queued behind the end mark
             if self._stopped:
@@ -125,6 +129,13 @@ class Writer:
                     remedy="Send it again after the time in Retry-After; ids make retries safe.",
                 ) from None
         return future
+
+    def refuse(self, error: LedgerError) -> None:
+        """Sign nothing more: what waits and what comes gets this error. The state stays readable.
+
+        A group that is being committed at this moment may still be.
+        """
+        self._refusal = error
 
     def close(self) -> None:
         """Finish what waits and stop."""
@@ -188,6 +199,8 @@ class Writer:
     def _record(self, group: list[_Waiting]) -> list[Receipted | LedgerError]:
         deadline = time.monotonic() + CONTENTION_SECONDS
         while time.monotonic() < deadline:
+            if self._refusal is not None:
+                raise self._refusal
             self._catch_up()
             before, decided, extension = self._decide(group)
             if extension.links:
@@ -214,6 +227,9 @@ class Writer:
         decided: list[Recorded | Receipted | LedgerError] = []
         for waiting in group:
             submission = waiting.submission
+            if isinstance(submission, Commitment):
+                decided.append(_committed(admission, submission, waiting.now))
+                continue
             known = seen.get(submission.event.id)
             try:
                 if known is not None:
@@ -339,6 +355,15 @@ class Writer:
         _ = state.register
         self._state = state
         self._fresh = True
+
+
+def _committed(
+    admission: Admission, commitment: Commitment, now: datetime
+) -> Recorded | LedgerError:
+    try:
+        return admission.commit(commitment, now)
+    except LedgerError as error:
+        return error
 
 
 def _edge(tree: StoredTree, leaves: list[bytes], size: int) -> tuple[bytes, ...]:

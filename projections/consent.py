@@ -16,7 +16,7 @@ from ledger.rules.consent import (
 )
 from ledger.rules.consent_validity import CAPACITY
 from ledger.rules.derivation import observed_at
-from ledger.rules.members import flag, instant, instant_or_time, shape, text, texts
+from ledger.rules.members import flag, instant, instant_or_time, shape, stopped_at, text, texts
 from ledger.rules.treatment import ADMINISTERED
 from projections.times import optional_text, standings, utc_text, when
 
@@ -74,10 +74,8 @@ def _scopes(case: Case, consents: Consents) -> list[JsonValue]:
 def _instants(case: Case, consents: Consents) -> list[datetime]:
     """Every instant at which consent to some scope may come to stand otherwise."""
     found = [row.given_at for row in consents.given]
-    found += [
-        instant_or_time(fact, "effective_at")
-        for fact in case.records.of(DECLINED, WITHDRAWN, REQUIRED, CAPACITY)
-    ]
+    found += [stopped_at(fact, "effective_at") for fact in case.records.of(DECLINED, WITHDRAWN)]
+    found += [fact.occurred_at for fact in case.records.of(REQUIRED, CAPACITY)]
     # The day a renewal falls due is known only from the standing itself.
     for at in list(found):
         for scope in case.protocol.consent.scopes:

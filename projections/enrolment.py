@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ledger.rules.members import shape, shapes, text, whole
+from ledger.rules.members import shape, shapes, text, texts, whole
 from projections.times import resolved
 
 if TYPE_CHECKING:
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
     from ledger.trials.protocol import Protocol
 
+CRITERIA, OTHER = "not meeting criteria", "other"
 EXCLUDED = {
     "NOT_CONSENTED": "declined",
-    "SCREEN_FAILED": "not meeting criteria",
+    "SCREEN_FAILED": CRITERIA,
     "WITHDRAWN": "withdrew before randomization",
     "DEAD": "died before randomization",
     "LOST_TO_FOLLOW_UP": "lost before randomization",
-    "DISCONTINUED": "other",
-    "COMPLETED": "other",
+    "DISCONTINUED": OTHER,
+    "COMPLETED": OTHER,
 }
 """Reasons for exclusion before randomization, by the state it ended in."""
 
@@ -51,6 +52,7 @@ def disposition_of(sections: Mapping[str, JsonObject]) -> JsonObject:
         "planned_infusions": whole(product, "planned_infusions"),
         "not_given_reasons": [code for code in stopped if code],
         "screen_failure": text(content or {}, "reason_code"),
+        "failed_criteria": list(texts(content or {}, "criteria")),
         "endpoint": {"standings": endpoint.get("standings")},
         "last_contact": text(subject, "last_contact"),
     }
@@ -69,11 +71,11 @@ def enrolment_view(
     randomized = [row for row in rows if row["randomized_at"] is not None]
     others = [row for row in rows if row["randomized_at"] is None]
     excluded = [row for row in others if row["state"] in EXCLUDED]
-    reasons = Counter(EXCLUDED[str(row["state"])] for row in excluded)
+    reasons = Counter(_excluded_for(row) for row in excluded)
     failures = Counter(
         str(row["screen_failure"] or "not stated")
         for row in excluded
-        if row["state"] == "SCREEN_FAILED"
+        if _excluded_for(row) == CRITERIA
     )
     arms = [arm.id for arm in protocol.arms]
     known = [
@@ -98,6 +100,17 @@ def enrolment_view(
         "recruitment": _recruitment(rows),
         "states": dict(sorted(Counter(str(row["state"]) for row in rows).items())),
     }
+
+
+def _excluded_for(row: JsonObject) -> str:
+    """Why a subject was excluded; who failed without a failed criterion failed for another reason.
+
+    A subject turned away because the trial was full met the criteria (CONSORT 2025).
+    """
+    reason = EXCLUDED[str(row["state"])]
+    if reason == CRITERIA and not row["failed_criteria"]:
+        return f"{OTHER}: {row['screen_failure'] or 'not stated'}"
+    return reason
 
 
 def _at(row: JsonObject, as_of: datetime) -> JsonObject:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ledger.history import changes_of
-from ledger.rules.delegation import is_signed
+from ledger.rules.delegation import is_signed, was_signed_before
 from ledger.rules.members import shape, text
 from ledger.vocabulary import vocabulary
 from projections.attribution import author
@@ -127,7 +127,7 @@ def _correction_rows(fact: Fact, record: Record, register: Register) -> list[Jso
             "occurred": record.event.time,
             "recorded": utc_text(record.recorded_at),
             "lag_seconds": int((record.recorded_at - fact.record.recorded_at).total_seconds()),
-            "signed_before": is_signed(fact),
+            "signed_before": was_signed_before(fact, record.seq),
             "resigned": later[0].id if later else None,
         }
         for change in changes_of(record.data)

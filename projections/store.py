@@ -6,18 +6,19 @@ in ``<database>.projections``; the file can be thrown away at any time and is ma
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from eventsourcing.persistence import IntegrityError, OperationalError, Tracking
+from eventsourcing.persistence import Tracking
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteTrackingRecorder
 
 from ledger.signing.strict_json import canonical
+from ledger.storage.private_file import create_private
+from ledger.storage.transaction import all_rows, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ledger.signing.strict_json import JsonObject
@@ -106,6 +107,7 @@ class ProjectionStore(SQLiteTrackingRecorder):
 
     def __init__(self, path: Path, genesis_sha256: str) -> None:
         self.path = path
+        create_private(path)
         super().__init__(
             SQLiteDatastore(str(path), lock_timeout=LOCK_SECONDS, originator_id_type="text")
         )
@@ -295,32 +297,11 @@ class ProjectionStore(SQLiteTrackingRecorder):
         row = cursor.fetchone()
         return int(row[0]) if row else 1
 
-    @contextmanager
-    def _writing(self) -> Iterator[SQLiteCursor]:
-        with self.datastore.get_connection(commit=True) as connection:
-            cursor = connection.cursor()
-            try:
-                # The lock first: a read snapshot could not be upgraded after another's commit.
-                cursor.execute("BEGIN IMMEDIATE")
-                yield cursor
-                connection.commit()
-            except sqlite3.IntegrityError as error:
-                connection.rollback()
-                raise IntegrityError(error) from error
-            except sqlite3.Error as error:
-                connection.rollback()
-                raise OperationalError(error) from error
-            except BaseException:
-                connection.rollback()
-                raise
-            finally:
-                cursor.sqlite_cursor.close()
+    def _writing(self) -> AbstractContextManager[SQLiteCursor]:
+        return writing(self.datastore)
 
     def _all(self, sql: str, params: Sequence[object] = ()) -> list[Any]:
-        with self.datastore.transaction(commit=False) as cursor:
-            cursor.execute(sql, params)
-            rows: list[Any] = cursor.fetchall()
-            return rows
+        return all_rows(self.datastore, sql, params)
 
 
 def _name(generation: int) -> str:

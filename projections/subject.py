@@ -19,7 +19,7 @@ from ledger.rules.consent import DECLINED, OBTAINED, RENEWED, WITHDRAWN, Consent
 from ledger.rules.criteria import birth_span
 from ledger.rules.derivation import Question
 from ledger.rules.eligibility import CONFIRMED, REVOKED, SCREEN_FAILED
-from ledger.rules.members import instant_or_time, text
+from ledger.rules.members import stopped_at, text
 from ledger.rules.treatment import (
     ADMINISTERED,
     COMPLETED,
@@ -168,7 +168,7 @@ class StateFold:
     def _withdrawn(self, fact: Fact) -> Step | None:
         if self.state in _ENDED:
             return None
-        at = instant_or_time(fact, "effective_at")
+        at = stopped_at(fact, "effective_at")
         scopes = [
             self._consents.standing(scope, at) for scope in self._case.protocol.consent.scopes
         ]

@@ -17,7 +17,12 @@ settings.load_profile("ledger-ci" if os.environ.get("CI") else "ledger")
 
 def pytest_report_header() -> list[str]:
     """Name the optional parts this machine lacks: tests that need them are skipped."""
-    optional = {"sqlite3 command": shutil.which("sqlite3"), "strace": shutil.which("strace")}
+    optional = {
+        "sqlite3 command": shutil.which("sqlite3"),
+        "strace": shutil.which("strace"),
+        "go": shutil.which("go"),
+        "spicy-litetlog": shutil.which("spicy-litetlog"),
+    }
     absent = [name for name, found in optional.items() if found is None]
     return [
         f"sqlite: {sqlite3.sqlite_version}",

@@ -13,6 +13,8 @@ KERNEL = (
     "ledger.record",
     "ledger.signing",
     "ledger.verification",
+    "ledger.vocabulary",
+    "ledger.witness",
 )
 # The names after rfc8785 are how cryptography reaches OpenSSL.
 ALLOWED = {"ledger", "cryptography", "joserfc", "rfc8785", "cffi", "_cffi_backend", "_openssl"}
@@ -35,4 +37,6 @@ def test_the_kernel_loads_only_the_signature_libraries() -> None:
         [sys.executable, "-c", PROBE, *KERNEL], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()) - sys.stdlib_module_names - ALLOWED == set()
+    # `zoneinfo` asks how Python was built; that module of the library is named by the platform.
+    loaded = {name for name in done.stdout.split() if not name.startswith("_sysconfigdata")}
+    assert loaded - sys.stdlib_module_names - ALLOWED == set()

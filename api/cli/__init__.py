@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from api.cli.allocation import allocation
+from api.cli.bundling import bundle
 from api.cli.demo import demo
 from api.cli.keys import keys
 from api.cli.opening import init
@@ -22,6 +23,7 @@ from api.cli.projecting import projections
 from api.cli.reading import replay, report
 from api.cli.serving import serve
 from api.cli.verifying import verify
+from api.cli.witness import witness
 from ledger.errors import LedgerError
 from ledger.trials import parse_trial  # noqa: F401 - a broken installation shows at once
 
@@ -49,7 +51,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 for _command in (
-    init, serve, demo, post, keys, verify, replay, report, projections, allocation,
+    init, serve, demo, post, keys, verify, replay, report, bundle, projections, allocation, witness,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -38,6 +38,17 @@ def head_file(command: F) -> F:
     )(command)
 
 
+def witness_policy(command: F) -> F:
+    """``--witness-policy FILE``, also from LEDGER_WITNESS_POLICY."""
+    return click.option(
+        "--witness-policy",
+        "witness_policy",
+        envvar="LEDGER_WITNESS_POLICY",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="A C2SP tlog-policy file: the witnesses to ask, and the quorum [default: none].",
+    )(command)
+
+
 def as_json(command: F) -> F:
     """``--json`` for machines."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")(command)

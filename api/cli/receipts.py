@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 NOT_PROVED = 1
-COULD_NOT_CHECK = 2
 _MAX_RECEIPT_BYTES = 2_000_000
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -94,11 +93,19 @@ def prove(
 
 
 def verify_one(
-    receipt: Path, vkey: str | None, *, entry: Path | None, event_id: str | None, as_json: bool
+    receipt: Path | None,
+    vkey: str | None,
+    *,
+    entry: Path | None,
+    event_id: str | None,
+    as_json: bool,
 ) -> None:
-    """Check one receipt and print what it proves; the exit status is that of ``verify``."""
-    if vkey is None:
-        raise click.UsageError("A receipt is checked against the log's key: --key VKEY.")
+    """Check one receipt and print what it proves; the exit status is that of ``verify``.
+
+    Raises RejectedInput for files that cannot be read, and what a malformed key raises.
+    """
+    if receipt is None or vkey is None:
+        raise click.UsageError("A receipt is checked against the log's key: --receipt and --key.")
     key = VerifierKey.parse(vkey)
     try:
         proved = prove(receipt, key, entry=entry, event_id=event_id)

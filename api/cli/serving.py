@@ -16,12 +16,28 @@ if TYPE_CHECKING:
 @click.command()
 @options.database
 @options.head_file
+@options.witness_policy
 @click.option("--host", default="127.0.0.1", show_default=True, envvar="LEDGER_HOST")
 @click.option("--port", default=8080, show_default=True, type=int, envvar="LEDGER_PORT")
 @click.option("--workers", default=1, show_default=True, type=int, envvar="LEDGER_WORKERS")
-def serve(*, database: str, head_file: Path | None, host: str, port: int, workers: int) -> None:
+def serve(
+    *,
+    database: str,
+    head_file: Path | None,
+    witness_policy: Path | None,
+    host: str,
+    port: int,
+    workers: int,
+) -> None:
     """Serve a ledger over HTTP until Ctrl-C.
 
     Readers are not authenticated yet, so the service binds to loopback addresses only.
     """
-    serving.serve(database, host=host, port=port, workers=workers, head_file=head_file)
+    serving.serve(
+        database,
+        host=host,
+        port=port,
+        workers=workers,
+        head_file=head_file,
+        witness_policy=witness_policy,
+    )

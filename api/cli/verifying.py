@@ -10,7 +10,9 @@ import click
 from eventsourcing.persistence import PersistenceError
 
 from api.cli import options
+from api.cli.files import remote_options, verify_file, verify_remote
 from api.cli.progress import progress_bar
+from api.cli.receipts import receipt_options, verify_one
 from ledger.application import LedgerApplication, database_path
 from ledger.errors import LedgerError
 from ledger.events.conformance import check_conformance
@@ -36,9 +38,22 @@ COULD_NOT_CHECK = 2
 @options.head_file
 @click.option("--key", "vkey", help="The log's verifier key, as handed over out of band.")
 @click.option("--genesis", help="SHA-256 of entry 0, as handed over out of band.")
+@remote_options
+@receipt_options
 @options.as_json
-def verify(
-    *, database: str, head_file: Path | None, vkey: str | None, genesis: str | None, as_json: bool
+def verify(  # noqa: PLR0913 - one parameter an option
+    *,
+    bundle: Path | None,
+    url: str | None,
+    state: Path,
+    database: str,
+    head_file: Path | None,
+    vkey: str | None,
+    genesis: str | None,
+    receipt: Path | None,
+    entry: Path | None,
+    event_id: str | None,
+    as_json: bool,
 ) -> None:
     """Check entries, chains, tree, checkpoints, signatures, authority, allocation, the schema.
 
@@ -49,9 +64,28 @@ def verify(
     found to be consistent with itself only. Each finding is one line: check, position, what,
     expected, found, what to do.
 
+    With BUNDLE, a file that `trial-ledger bundle` has written, everything in it is checked without
+    database and network. A subject's dossier says beside what it proves what it does not.
+
+    With --url the log is read over the network from its checkpoint, tiles and entries. Run it
+    again with the same --state: only what is new is fetched, and a log that is shorter or other
+    than the one verified before was rolled back or forked.
+
+    With --receipt one entry alone is checked, against --key and nothing else: no database, no
+    network. The entry's bytes lie beside the receipt, as the client keeps them, or in --entry.
+
     Exit status: 0 sound, 1 damaged, 2 could not check.
     """
     try:
+        if receipt is not None or entry is not None or event_id is not None:
+            verify_one(receipt, vkey, entry=entry, event_id=event_id, as_json=as_json)
+            return
+        if bundle is not None:
+            verify_file(bundle, trust=_root_of_trust(vkey, genesis), machine=as_json)
+            return
+        if url is not None:
+            verify_remote(url, state, trust=_root_of_trust(vkey, genesis), machine=as_json)
+            return
         outcome = examine(database, head_file=head_file, trust=_root_of_trust(vkey, genesis))
     except LedgerError as error:
         click.echo(f"Could not check: {error}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
@@ -124,19 +125,18 @@ def get_event(event_id: str) -> Response:
 def get_receipt(query: dict[str, Any], event_id: str) -> Response:
     """The receipt that was first given for an event, or one under a later checkpoint.
 
-    With `size` it is under the checkpoint of that size, with `latest=true` under the newest one.
+    With `size` it is under the checkpoint of that size, with `latest=true` under the newest one,
+    each with all cosignatures it has by now.
     """
-    record = _record(event_id)
-    size, ledger = query.get("size"), doors().ledger
-    if query.get("latest") == "true":
-        newest = LogReader(ledger.application.store).receipt(record.seq)
-        response = text_response(newest.text())
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-    if size is None:
+    record, ledger, size = _record(event_id), doors().ledger, query.get("size")
+    if size is None and query.get("latest") != "true":
         return unchanging(text_response(ledger.receipt(record.seq).text()), record.sha256)
-    later = LogReader(ledger.application.store).receipt(record.seq, size=size)
-    return unchanging(text_response(later.text()), f"{record.sha256}-{size}")
+    signed = ledger.publisher.signed if ledger.publisher is not None else None
+    later = LogReader(ledger.application.store).receipt(record.seq, size=size, signed=signed)
+    # A checkpoint gathers cosignatures after it was made, and the newest one changes at any time.
+    response = unchanging(text_response(later.text()), sha256(later.text().encode()).hexdigest())
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 def _record(event_id: str) -> Record:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from api.context import doors
+from api.cosigning import age_seconds, cosigned_head, cosigning_state
 from api.resources import trial_door
 from api.responses import json_response, page, text_response
 from api.schemas.cursor import number_key
+from api.schemas.openapi import Problem
 from api.schemas.query import Known, Page
 
 if TYPE_CHECKING:
@@ -19,9 +21,32 @@ door = trial_door("log", "The log, its keys and its soundness.")
 @door.route("/log/checkpoint", methods=["GET"])
 @door.alt_response(200, description="A C2SP tlog-checkpoint in a signed note.")
 def get_checkpoint() -> Response:
-    """The newest signed checkpoint."""
+    """The newest signed checkpoint, with every signature it has by now.
+
+    The log's Ed25519 line is always there; its ML-DSA-44 line and those of witnesses follow within
+    seconds.
+    """
     response = text_response(doors().ledger.checkpoint())
     response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+@door.route("/log/checkpoint/cosigned", methods=["GET"])
+@door.alt_response(200, description="A C2SP tlog-checkpoint with cosignatures.")
+@door.alt_response(404, schema=Problem, description="No quorum has cosigned a checkpoint yet.")
+def get_cosigned_checkpoint() -> Response:
+    """The newest checkpoint that the quorum of the ledger's witness policy has cosigned.
+
+    `Age` says how many seconds ago the first of its witnesses did; `/verification` names those
+    who are missing.
+    """
+    held = doors()
+    head = cosigned_head(held.ledger)
+    response = text_response(head.note)
+    response.headers["Cache-Control"] = "no-cache"
+    age = age_seconds(held.ledger, head)
+    if age is not None:
+        response.headers["Age"] = str(age)
     return response
 
 
@@ -38,8 +63,10 @@ def get_keys(query: dict[str, Any]) -> Response:
 def get_verification() -> Response:
     """What the service knows of its own soundness, and what to check it against.
 
-    The database, checkpoint and head file are compared when the service starts; a full
-    verification is `trial-ledger verify`, best on another machine with the root of trust.
+    The database, checkpoint, head file and witnesses are compared when the service starts, and
+    witnesses at each published checkpoint; `publication` says what is cosigned, how far it lies
+    behind and which witnesses are missing. A full verification is `trial-ledger verify`, best on
+    another machine with the root of trust.
     """
     held = doors()
     head = held.ledger.application.store.head()
@@ -57,6 +84,7 @@ def get_verification() -> Response:
             "last_entry_sha256": head.hash,
             "recorded_at": head.recorded_at,
             "checkpoint": held.ledger.checkpoint(),
+            "publication": cosigning_state(held.ledger),
             "projections_position": held.projections.wait_for(head.size, 0.0),
         }
     )

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, current_app, render_template
 
 from api.context import doors
+from api.cosigning import cosigning_state
 from api.problems import FAMILIES, Family
 from api.responses import json_response, text_response
 from api.schemas.query import Door
@@ -27,7 +28,10 @@ def get_health() -> Response:
 
 @door.route("/readyz", methods=["GET"])
 def get_readiness() -> Response:
-    """The ledger takes statements and the projections follow; 503 when it does not."""
+    """The ledger takes statements and the projections follow; 503 when it does not.
+
+    A witness that does not answer is named here but stops nothing.
+    """
     held = doors()
     refusal = held.ledger.refusal
     if refusal is not None:
@@ -42,7 +46,14 @@ def get_readiness() -> Response:
         raise Unavailable(
             "projections.behind", f"The projections have read {position} of {head} entries."
         )
-    return json_response({"status": "ready", "entries": head, "projections": position})
+    return json_response(
+        {
+            "status": "ready",
+            "entries": head,
+            "projections": position,
+            "publication": cosigning_state(held.ledger),
+        }
+    )
 
 
 @door.route("/metrics", methods=["GET"])
@@ -53,8 +64,9 @@ def get_metrics() -> Response:
     head = held.head
     measures.entries.set(head)
     measures.waiting.set(writer.waiting if writer else 0)
-    measures.signing.set(0 if writer is None else 1)
+    measures.signing.set(0 if writer is None or held.ledger.refusal is not None else 1)
     measures.position.set(held.projections.wait_for(head, 0.0))
+    measures.publication(cosigning_state(held.ledger))
     return text_response(measures.text(), "text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -40,17 +40,23 @@ class Allocation(History):
         if fact.type in (RANDOMIZED, ENVELOPE):
             self._assign(fact)
 
-    def changed(self, fact: Fact) -> None:  # noqa: ARG002 - everything is indexed again
-        """Re-index: an assignment was corrected or voided."""
-        self.assignments = []
-        for known in self.in_effect():
-            if known.type in (RANDOMIZED, ENVELOPE):
-                self._assign(known)
+    def changed(self, fact: Fact) -> None:
+        """Take a corrected slot as used beside the one stated before.
+
+        A slot once named is never given again, whatever becomes of the record that named it.
+        """
+        if fact.type == ENVELOPE and fact.voided_by is None:
+            self._assign(fact)
 
     @property
     def sealed_list(self) -> Fact | None:
         """The commitment to the list in force."""
         return self.last(SEALED)
+
+    @property
+    def from_envelopes(self) -> set[str]:
+        """The subjects whose slot came from a backup envelope; their records may be corrected."""
+        return {a.subject for a in self.assignments if a.type == ENVELOPE}
 
     @property
     def subjects(self) -> set[str]:

@@ -6,8 +6,8 @@ import heapq
 from typing import TYPE_CHECKING, Protocol
 
 from ledger.aggregates.allocation import ENVELOPE, RANDOMIZED, SEALED, Allocation
-from ledger.history import History
-from ledger.rules.case import Case
+from ledger.history import ACCEPTED, CORRECTED, REFUSED, VOIDED, History
+from ledger.rules.case import ACTIVATED, Case
 from ledger.signing.register import Register
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PRODUCT_USES = ("bag.released.v1", "infusion.administered.v1")
 IDENTIFIED = "subject.identified.v1"
+_CHANGES = frozenset((CORRECTED, VOIDED, ACCEPTED, REFUSED))
 
 
 class RecordSource(Protocol):
@@ -58,8 +59,15 @@ class TrialState:
         """The list's commitment and all slots used."""
         if self._allocation is None:
             assigned = self._source.of_types((RANDOMIZED, ENVELOPE))
+            opened = sorted({record.stream for record in assigned if record.type == ENVELOPE})
+            changes = [
+                [record for record in self._source.stream(name) if record.type in _CHANGES]
+                for name in opened
+            ]
             self._allocation = Allocation(
-                heapq.merge(self._source.stream("allocation/main"), assigned, key=_position)
+                heapq.merge(
+                    self._source.stream("allocation/main"), assigned, *changes, key=_position
+                )
             )
         return self._allocation
 
@@ -86,8 +94,15 @@ class TrialState:
         return self._streams[key]
 
     def knows_subject(self, subject: str) -> bool:
-        """Whether the subject has been identified."""
-        return self.subject(subject).last(IDENTIFIED) is not None
+        """Whether the subject was ever identified; what befalls a person is never lost.
+
+        A voided identification still names somebody, whose death or withdrawal may yet come.
+        """
+        return _ever(self.subject(subject), IDENTIFIED)
+
+    def knows_site(self, site: str) -> bool:
+        """Whether the site was ever activated."""
+        return _ever(self.site(site), ACTIVATED)
 
     def case(self, subject: str) -> Case:
         """The subject's case with the context the rules need."""
@@ -115,7 +130,9 @@ class TrialState:
         if self._register is not None and family in ("trial", "access"):
             self._register.apply(record)
         if self._allocation is not None and (
-            stream == "allocation/main" or record.type in (RANDOMIZED, ENVELOPE, SEALED)
+            stream == "allocation/main"
+            or record.type in (RANDOMIZED, ENVELOPE, SEALED)
+            or (record.type in _CHANGES and name in self._allocation.from_envelopes)
         ):
             self._allocation.apply(record)
         if self._product_uses is not None and record.type in PRODUCT_USES:
@@ -132,6 +149,10 @@ class TrialState:
 def lots_named(records: History) -> set[str]:
     """The lots a subject's records name."""
     return {lot for fact in records.in_effect() if isinstance(lot := fact.data.get("lot"), str)}
+
+
+def _ever(history: History, type_name: str) -> bool:
+    return any(fact.type == type_name for fact in history.facts.values())
 
 
 def _position(record: Record) -> int:

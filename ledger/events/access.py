@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import ValidationError, validates_schema
 
 from ledger.events import fields
-from ledger.events.declare import command, fact
+from ledger.events.declare import command, judgement
 from ledger.events.payload import Payload, PublicKey, Reason, Shape
 from ledger.events.signers import APPROVAL, AUTHORSHIP, held_by
 from ledger.events.strict_fields import matching
@@ -47,12 +47,17 @@ class KeyRegistered(Payload):
     @validates_schema
     def _prefix_for_systems(self, data: dict[str, Any], **_kwargs: object) -> None:
         kind = data.get("owner", {}).get("kind")
-        if kind == "system" and data.get("source_prefix") is None:
+        prefix = data.get("source_prefix")
+        if kind == "system" and prefix is None:
             raise ValidationError("A system's key needs a prefix.", field_name="source_prefix")
-        if kind == "person" and data.get("source_prefix") is not None:
+        if kind == "person" and prefix is not None:
             raise ValidationError(
                 "A person signs for himself; no prefix.", field_name="source_prefix"
             )
+        home = data.get("owner", {}).get("id", "").partition("/systems/")[0] + "/systems"
+        if prefix is not None and home != prefix and not prefix.startswith(home + "/"):
+            # A wider one would let a system speak as the source of persons or of another site.
+            raise ValidationError(f"Must lie under {home}.", field_name="source_prefix")
 
 
 class KeyRevoked(Payload):
@@ -142,7 +147,7 @@ TYPES = (
     command(
         "delegation.ended.v1", DelegationEnded, stream=StreamFamily.ACCESS, signed_by=PRINCIPAL
     ),
-    fact(
+    judgement(
         "training.completed.v1",
         TrainingCompleted,
         stream=StreamFamily.ACCESS,

@@ -24,7 +24,7 @@ from ledger.events.strict_fields import (
     settings,
 )
 from ledger.signing.envelope import STREAM, TRIAL_ID, UUID7
-from ledger.signing.rfc3339 import parse_rfc3339
+from ledger.signing.rfc3339 import EARLIEST_YEAR, LATEST_YEAR, is_plausible, parse_rfc3339
 
 SITE = "[A-Z0-9]{2,16}"
 NAME = "[a-z0-9][a-z0-9-]{0,62}"
@@ -155,17 +155,24 @@ def unit(description: str, **options: Unpack[Options]) -> fields.String:
 def real_instant(value: str) -> None:
     """Refuse what the envelope's ``time`` would refuse; raises ValidationError."""
     try:
-        parse_rfc3339(value)
+        found = parse_rfc3339(value)
     except RejectedInput as error:
         raise ValidationError(error.message) from error
+    _require_plausible(found)
 
 
 def real_day(value: str) -> None:
-    """Refuse a day the calendar does not have; raises ValidationError."""
+    """Refuse a day the calendar does not have, or no trial can mean; raises ValidationError."""
     try:
-        date.fromisoformat(value)
+        found = date.fromisoformat(value)
     except ValueError as error:
         raise ValidationError("The calendar has no such day.") from error
+    _require_plausible(found)
+
+
+def _require_plausible(moment: date) -> None:
+    if not is_plausible(moment):
+        raise ValidationError(f"Lies outside the years {EARLIEST_YEAR} to {LATEST_YEAR}.")
 
 
 def instant(description: str, **options: Unpack[Options]) -> fields.String:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.events import fields
-from ledger.events.declare import command, fact, result
+from ledger.events.declare import command, fact, judgement, result
 from ledger.events.payload import Payload, PublicKey, Reason, Shape
 from ledger.events.signers import APPROVAL, AUTHORSHIP, held_by
 from ledger.events.strict_fields import matching
@@ -175,7 +175,7 @@ TYPES = (
         stream=StreamFamily.TRIAL,
         signed_by=SPONSOR_APPROVES,
     ),
-    fact(
+    judgement(
         "document.approved.v1",
         DocumentApproved,
         stream=StreamFamily.TRIAL,

@@ -18,7 +18,7 @@ from ledger.rules.consent_validity import (
     given_at,
 )
 from ledger.rules.documents import version_effective_from
-from ledger.rules.members import flag, instant, instant_or_time, text, texts
+from ledger.rules.members import flag, instant, stopped_at, text, texts
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -117,10 +117,8 @@ class Consents:
         )
         self._by_id = {row.fact.id: row for row in self.given}
         steps = [(row.given_at, row.fact) for row in self.given]
-        steps += [(fact.occurred_at, fact) for fact in case.records.of(DECLINED)]
-        steps += [
-            (instant_or_time(fact, "effective_at"), fact) for fact in case.records.of(WITHDRAWN)
-        ]
+        steps += [(stopped_at(fact), fact) for fact in case.records.of(DECLINED)]
+        steps += [(stopped_at(fact, "effective_at"), fact) for fact in case.records.of(WITHDRAWN)]
         self._steps = sorted(steps, key=lambda step: (step[0], step[1].seq))
         self._required = case.records.of(REQUIRED)
         self._capacity = case.records.of(CAPACITY)
@@ -135,8 +133,12 @@ class Consents:
         return self._with_obligation(found) if found.state is ConsentState.GIVEN else found
 
     def first_valid(self) -> GivenConsent | None:
-        """The first consent that is valid."""
+        """The first consent that is valid, whatever it covers."""
         return next((row for row in self.given if row.valid), None)
+
+    def first_valid_to(self, scope: str) -> GivenConsent | None:
+        """The first valid consent that covers a scope."""
+        return next((row for row in self.given if row.valid and scope in row.scopes), None)
 
     def _after(self, found: ConsentStanding, fact: Fact, when: datetime) -> ConsentStanding:
         if fact.type == WITHDRAWN:

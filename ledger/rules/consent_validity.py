@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.rules.delegation import is_signed, task_lacking
+from ledger.rules.delegation import (
+    INVESTIGATORS,
+    delegations_on,
+    is_signed,
+    roles_at,
+    signers_of,
+    task_lacking,
+)
 from ledger.rules.deviation import Standing
 from ledger.rules.documents import consent_form_in_force
 from ledger.rules.members import flag, instant, shape, text, whole
@@ -109,6 +116,22 @@ def _signatures(case: Case, consent: Fact) -> Iterator[ConsentProblem]:
                 )
     if not is_signed(consent):
         yield ConsentProblem("DV-03", "No person has signed the record of this consent yet.")
+    elif not _vouched_for(case, consent):
+        yield ConsentProblem(
+            "DV-03", "Nobody entrusted with consent at the site has signed the record of it."
+        )
+
+
+def _vouched_for(case: Case, consent: Fact) -> bool:
+    day = case.local_date(given_at(consent))
+    return any(
+        roles_at(case.register, person, case.site_id, consent.seq) & INVESTIGATORS
+        or any(
+            Task.CONSENT in row.tasks
+            for row in delegations_on(case.register, person, case.site_id, day)
+        )
+        for person in signers_of(consent, case.register)
+    )
 
 
 def _witness(case: Case, consent: Fact) -> Iterator[ConsentProblem]:

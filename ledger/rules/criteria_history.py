@@ -117,9 +117,10 @@ def _dosed_within(question: Question, fact: Fact, first: date, reference: date) 
     recorded = exact_day(question.case.local_date(fact.occurred_at))
     if start is None and recorded.on_or_before(reference):
         begun = True
-    if end is None and flag(fact.data, "ongoing"):
-        end = recorded
     lasted = end.on_or_after(first) if end is not None else None
+    # What went on when it was recorded was given that day; for how long after is not known.
+    if end is None and flag(fact.data, "ongoing") and recorded.on_or_after(first):
+        lasted = True
     if lasted is None and start is not None and start.on_or_after(first):
         lasted = True
     if lasted is False:

@@ -10,26 +10,49 @@ from typing import TYPE_CHECKING
 
 from ledger.rules.members import text, texts
 from ledger.signing.register import TRIAL_SCOPE
-from ledger.vocabulary import Role, Task
+from ledger.vocabulary import Role, Task, vocabulary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     from ledger.history import Fact
     from ledger.signing.register import Delegation, Register
 
 TRAINED = "training.completed.v1"
+VOUCHING = frozenset({"authorship", "approval", "responsibility"})
 INVESTIGATORS = frozenset({Role.PRINCIPAL_INVESTIGATOR, Role.SUB_INVESTIGATOR})
 
 
 def is_signed(fact: Fact) -> bool:
-    """Whether a person signed the record, at once or afterwards; a system's key never counts."""
-    records = (fact.record, *fact.signed_by)
-    return any(
-        signature.meaning is not None
-        for record in records
-        for signature in record.statement.signatures
-    )
+    """Whether a person signed the record, at once or afterwards; a system's key never counts.
+
+    Counted are signatures by which a person answers for the content: who only reviewed or
+    witnessed a record has not vouched for it, unless its type asks for that (21 CFR 11.50(a)(3)).
+    """
+    return any(True for _ in _vouching(fact))
+
+
+def was_signed_before(fact: Fact, seq: int) -> bool:
+    """Whether a person had signed the record before a position of the log."""
+    return any(True for _ in _vouching(fact, before=seq))
+
+
+def signers_of(fact: Fact, register: Register) -> list[str]:
+    """The persons who vouch for the record, at once or afterwards, each once."""
+    keys = [register.key(kid) for kid in _vouching(fact)]
+    return list(dict.fromkeys(key.owner for key in keys if key is not None))
+
+
+def _vouching(fact: Fact, *, before: int | None = None) -> Iterator[str]:
+    rule = vocabulary().get(fact.type)
+    meanings = VOUCHING | (rule.signing.meanings if rule is not None else frozenset())
+    records = (row for row in (fact.record, *fact.signed_by) if before is None or row.seq < before)
+    for record in records:
+        for signature in record.statement.signatures:
+            meant = signature.meaning
+            if meant is not None and meant in meanings:
+                yield signature.kid
 
 
 def persons_of(fact: Fact, register: Register) -> list[str]:

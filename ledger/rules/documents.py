@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.rules.members import instant, instant_or_time, text, texts
+from ledger.rules.members import instant, instant_or_time, stopped_at, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,7 +98,11 @@ def ethics_approval(trial: History, site_records: History, site: str, at: dateti
 
 def site_active(site_records: History, at: datetime) -> bool:
     """Whether the site is activated and not suspended at an instant."""
-    steps = [f for f in site_records.of(ACTIVATED, SUSPENDED) if f.occurred_at <= at]
+    steps = [
+        fact
+        for fact in site_records.of(ACTIVATED, SUSPENDED)
+        if (fact.occurred_at if fact.type == ACTIVATED else stopped_at(fact)) <= at
+    ]
     return bool(steps) and steps[-1].type == ACTIVATED
 
 

@@ -2,6 +2,7 @@
 
 Only results that name the visit are its inputs. Of several results of one test the one whose
 specimen was taken last counts, and of several examinations the last that states the item.
+What was collected after consent to visits was withdrawn is kept and is no input (R-49).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ledger.rules.child_pugh import (
     score_child_pugh,
 )
 from ledger.rules.members import instant, partial_date_or_day, quantity, text, whole
+from ledger.rules.procedures import collected_after_withdrawal
 from ledger.rules.treatment import TRANSPLANT
 from ledger.rules.visits import ends_of_study, planned_visit
 
@@ -131,8 +133,9 @@ def score_visit(case: Case, visit: str) -> VisitScore:
 def inputs_of(case: Case, visit: str) -> dict[str, Input]:
     """The inputs recorded for a visit, by name; of two measures of coagulation the one scored."""
     found: dict[str, list[Input]] = {}
+    set_aside = {row.fact.id for row, _ in collected_after_withdrawal(case)}
     for fact in case.records.of(LAB_RESULT, ASSESSMENT):
-        if text(fact.data, "visit") == visit:
+        if text(fact.data, "visit") == visit and fact.id not in set_aside:
             for row in _inputs(fact):
                 found.setdefault(row.name, []).append(row)
     chosen: dict[str, Input] = {}

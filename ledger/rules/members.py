@@ -87,6 +87,15 @@ def instant_or_time(fact: Fact, name: str) -> datetime:
     return instant(fact.data, name) or fact.occurred_at
 
 
+def stopped_at(fact: Fact, name: str = "") -> datetime:
+    """When a withdrawal or another stop takes effect: as stated, but never after its recording.
+
+    A sender's clock that runs ahead, or a day set in the future, must not keep a stop from being
+    heeded at once.
+    """
+    return min(instant_or_time(fact, name), fact.record.recorded_at)
+
+
 def partial_date(data: Data, name: str) -> DaySpan | None:
     """The days a partly known date may mean."""
     found = shape(data, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.rules.consent import Consents, ConsentState
 from ledger.rules.derivation import observed_at
 from ledger.rules.members import flag, instant_or_time, shape, text
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from ledger.history import Fact
     from ledger.rules.case import Case
+    from ledger.rules.consent import ConsentStanding
 
 INFUSION = "infusion.administered.v1"
 PROCEDURE = "procedure.recorded.v1"
@@ -70,6 +72,20 @@ def collections(case: Case) -> list[Procedure]:
         if _for_trial(fact)
     ]
     return sorted(found, key=lambda row: (row.at, row.fact.seq))
+
+
+def collected_after_withdrawal(case: Case) -> list[tuple[Procedure, ConsentStanding]]:
+    """What was collected after consent to its scope was withdrawn: kept, not analysed (R-49).
+
+    Infusions are not among it; they have their own rule.
+    """
+    consents = Consents(case)
+    found = [
+        (row, consents.standing(row.scope, row.at))
+        for row in collections(case)
+        if row.fact.type != INFUSION
+    ]
+    return [(row, standing) for row, standing in found if standing.state is ConsentState.WITHDRAWN]
 
 
 def _for_trial(fact: Fact) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ledger.rules.members import instant, shapes, text, texts
+from ledger.rules.members import instant, shapes, stopped_at, text, texts
 from ledger.rules.treatment import infusions
 
 if TYPE_CHECKING:
@@ -112,9 +112,13 @@ class LotAccount:
 
 def lot_standing(lot: History, at: datetime) -> LotStanding:
     """Whether the lot may be used at an instant; a recall is for good."""
-    if any(fact.occurred_at <= at for fact in lot.of(RECALLED)):
+    if any(stopped_at(fact) <= at for fact in lot.of(RECALLED)):
         return LotStanding.RECALLED
-    judged = [fact for fact in lot.of(RELEASED, QUARANTINED) if fact.occurred_at <= at]
+    judged = [
+        fact
+        for fact in lot.of(RELEASED, QUARANTINED)
+        if (fact.occurred_at if fact.type == RELEASED else stopped_at(fact)) <= at
+    ]
     if judged:
         released = judged[-1].type == RELEASED
         return LotStanding.RELEASED if released else LotStanding.QUARANTINED

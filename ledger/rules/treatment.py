@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ledger.aggregates.allocation import ENVELOPE, RANDOMIZED
-from ledger.rules.members import instant, instant_or_time, text, texts, whole
+from ledger.rules.members import instant, stopped_at, text, texts, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ def treatment_end(records: History, *, not_given_after: Infusion | None = None) 
     for fact in records.of(WITHDRAWN):
         scopes = texts(fact.data, "scopes")
         if not scopes or INTERVENTION in scopes:
-            ends.append(instant_or_time(fact, "effective_at"))
+            ends.append(stopped_at(fact, "effective_at"))
     if not_given_after is not None:
         ends += [
             fact.occurred_at

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ledger.rules.calendar import DaySpan, DayWindow, day_window, exact_day
 from ledger.rules.findings import start_of_day, start_of_day_after
-from ledger.rules.members import instant_or_time, partial_date_or_day, text, texts
+from ledger.rules.members import partial_date_or_day, stopped_at, text, texts
 from ledger.rules.treatment import (
     DEATH,
     LOST,
@@ -147,7 +147,7 @@ def ends_of_study(case: Case) -> list[tuple[DaySpan, Fact]]:
     for fact in case.records.of(WITHDRAWN):
         scopes = texts(fact.data, "scopes")
         if not scopes or SCOPE in scopes:
-            effective = instant_or_time(fact, "effective_at")
+            effective = stopped_at(fact, "effective_at")
             found.append((exact_day(case.local_date(effective)), fact))
     return found
 

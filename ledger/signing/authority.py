@@ -9,12 +9,14 @@ judgement without it is refused; a fact is recorded and the deviation derived (D
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from ledger.errors import TrustFailure
 from ledger.signing.jwk import PublicJwk, parse_jwk
 from ledger.signing.statement import Signature, Statement, verify_signature
-from ledger.vocabulary import Role, TypeRule
+from ledger.vocabulary import Kind, Role, TypeRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -110,9 +112,18 @@ def verify_statement(
 
 
 def shortfalls(
-    rule: TypeRule, event: Event, signers: Sequence[Signer], register: Register
+    rule: TypeRule,
+    event: Event,
+    signers: Sequence[Signer],
+    register: Register,
+    *,
+    day: str | None = None,
 ) -> list[Shortfall]:
-    """What keeps these signers from being entitled to this event; empty when they are."""
+    """What keeps these signers from being entitled to this event; empty when they are.
+
+    ``day`` is the local calendar day delegations are asked for, from `day_of_authority`; without
+    it the day the event's own time spells.
+    """
     if rule.signing.ledger:
         if any(signer.key.kind == "ledger" for signer in signers):
             return []
@@ -120,7 +131,7 @@ def shortfalls(
     found = [
         *_person(rule, signers),
         *_meaning(rule, signers),
-        *_entitled(rule, event, signers, register),
+        *_entitled(rule, event, signers, register, day=day or event.time[:10]),
         *_for_others(event, signers),
     ]
     site = site_of(event)
@@ -130,6 +141,29 @@ def shortfalls(
     if foreign:
         found.append(Shortfall("AU-06", f"{foreign[0]} does not belong to site {site}."))
     return found
+
+
+def day_of_authority(
+    rule: TypeRule, event: Event, *, recorded_at: datetime, zone: str | None
+) -> str:
+    """The site's calendar day on which whoever signs must be delegated, ``YYYY-MM-DD``.
+
+    For what already happened that is the day it happened; a command asks the ledger to act now,
+    so that nobody acts under an ended delegation by dating a command back. ``zone`` is the site's
+    IANA zone; before a site is activated days are read in the event's own offset.
+    """
+    if rule.kind is Kind.COMMAND:
+        at = recorded_at
+    elif zone is None:
+        return event.time[:10]
+    else:
+        at = event.occurred_at
+    try:
+        local = datetime.fromisoformat(event.time).tzinfo if zone is None else ZoneInfo(zone)
+        return at.astimezone(local).date().isoformat()
+    # An unknown zone, or a day before the first year: the day as the sender spelt it.
+    except (LookupError, ValueError, OSError, OverflowError):
+        return event.time[:10]
 
 
 def unsigned(rule: TypeRule, signers: Sequence[Signer]) -> bool:
@@ -206,12 +240,12 @@ def _meaning(rule: TypeRule, signers: Sequence[Signer]) -> list[Shortfall]:
 
 
 def _entitled(
-    rule: TypeRule, event: Event, signers: Sequence[Signer], register: Register
+    rule: TypeRule, event: Event, signers: Sequence[Signer], register: Register, *, day: str
 ) -> list[Shortfall]:
     signing = rule.signing
     if not signing.roles and not signing.tasks:
         return []
-    site, day = site_of(event), event.time[:10]
+    site = site_of(event)
     for signer in signers:
         owner = signer.key.owner
         grants = [g for g in register.grants_in_force(owner, site) if g.role in signing.roles]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.errors import RejectedInput
 from ledger.signing import strict_json
-from ledger.signing.rfc3339 import parse_rfc3339
+from ledger.signing.rfc3339 import EARLIEST_YEAR, LATEST_YEAR, is_plausible, parse_rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -76,12 +76,19 @@ class Event:
 
 def _occurred_at(text: str) -> datetime:
     try:
-        return parse_rfc3339(text)
+        instant = parse_rfc3339(text)
     except RejectedInput as error:
         reason = error.code.removeprefix("time.")
         raise RejectedInput(
             f"envelope.time-{reason}", error.message, where="/time", remedy=error.remedy
         ) from None
+    if not is_plausible(instant):
+        raise RejectedInput(
+            "envelope.time-out-of-range",
+            f"The time lies outside the years {EARLIEST_YEAR} to {LATEST_YEAR}.",
+            where="/time",
+        )
+    return instant
 
 
 def _text(members: JsonObject, name: str) -> str:

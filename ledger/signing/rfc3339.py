@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from ledger.errors import RejectedInput
@@ -15,6 +15,9 @@ _SENDERS: Final = re.compile(
 )
 _RECORDED: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _LONGEST: Final = len("2024-03-01T09:30:00.123456+08:00")
+EARLIEST_YEAR: Final = 1850
+LATEST_YEAR: Final = 2199
+
 _REMEDY: Final = "Write for example 2024-03-01T09:30:00+08:00."
 
 
@@ -46,6 +49,15 @@ def parse_rfc3339(text: str, *, where: str | None = None) -> datetime:
         return clock - offset if match["sign"] == "+" else clock + offset
     except (ValueError, OverflowError):
         raise _refusal("not-a-date", "The time is not in the calendar.", where) from None
+
+
+def is_plausible(moment: date) -> bool:
+    """Whether a day or instant that a sender states lies in years a trial can speak of.
+
+    Reckoning with days at the ends of the calendar overflows, and a rule that fails says nothing:
+    one absurd date would take a subject out of every listing.
+    """
+    return EARLIEST_YEAR <= moment.year <= LATEST_YEAR
 
 
 def _digits(matched: str) -> int:

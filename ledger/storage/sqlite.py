@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from eventsourcing.persistence import (
-    IntegrityError,
     OperationalError,
     ProgrammingError,
     StoredEvent,
@@ -34,9 +32,11 @@ from ledger.log.entry import parse_entry
 from ledger.log.tree import leaf_hash
 from ledger.storage.commit import Commit, HeadMoved
 from ledger.storage.schema import PAGE_SIZE, SQLITE_PRAGMAS, SQLITE_SCHEMA
+from ledger.storage.transaction import all_rows, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
 LOCK_SECONDS = 10
 """How long a writer waits for another process's transaction before it gives up."""
@@ -278,33 +278,11 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         if cursor.sqlite_cursor.rowcount != 1:
             raise HeadMoved("Another writer extended the log first.")
 
-    @contextmanager
-    def _writing(self) -> Iterator[SQLiteCursor]:
-        with self.datastore.get_connection(commit=True) as connection:
-            cursor = connection.cursor()
-            try:
-                # The write lock comes before any read: a snapshot taken first could not be
-                # upgraded after another process's commit and would fail at once.
-                cursor.execute("BEGIN IMMEDIATE")
-                yield cursor
-                connection.commit()
-            except sqlite3.IntegrityError as error:
-                connection.rollback()
-                raise IntegrityError(error) from error
-            except sqlite3.Error as error:
-                connection.rollback()
-                raise OperationalError(error) from error
-            except BaseException:
-                connection.rollback()
-                raise
-            finally:
-                cursor.sqlite_cursor.close()
+    def _writing(self) -> AbstractContextManager[SQLiteCursor]:
+        return writing(self.datastore)
 
     def _all(self, sql: str, params: Sequence[object] = ()) -> list[Any]:
-        with self.datastore.transaction(commit=False) as cursor:
-            cursor.execute(sql, params)
-            rows: list[Any] = cursor.fetchall()
-            return rows
+        return all_rows(self.datastore, sql, params)
 
     def _one(self, sql: str, params: Sequence[object] = ()) -> Any:
         with self.datastore.transaction(commit=False) as cursor:

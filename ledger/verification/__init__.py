@@ -12,7 +12,12 @@ checks, in the order in which they are numbered (`ledger.verification.kinds.Chec
 7.  statements: every signature, the standing of its key, entry 0, results behind requests;
 8.  authority: what was accepted or judged was covered at its position;
 9.  openings: each disclosure opens a signed digest;
-10. allocation: the sealed list and every slot opened from it.
+10. allocation: the sealed list and every slot opened from it;
+11. manifest: a bundle's zip file, its members, and what its manifest says of them;
+12. dossier: the streams of one subject, whole up to what the ledger committed to.
+
+Evidence is a database, a bundle (`bundle.verify_bundle`, ``python -m ledger.verification``) or a
+subject's dossier (`dossier.verify_dossier`).
 
 The schema of payloads and the projections are checked a layer above; a report says that they
 were not checked here.

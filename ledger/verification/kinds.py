@@ -30,6 +30,8 @@ class Check(IntEnum):
     AUTHORITY = 8
     OPENINGS = 9
     ALLOCATION = 10
+    MANIFEST = 11
+    DOSSIER = 12
 
     @property
     def label(self) -> str:
@@ -55,6 +57,10 @@ CHECKED: Final[Mapping[Check, str]] = MappingProxyType(
         Check.OPENINGS: "Each disclosure kept opens a digest that its entry's statement signed.",
         Check.ALLOCATION: "The list was sealed first; each allocation opens the next slot of its "
         "stratum, once, with a path to the sealed root, and never beyond the planned number.",
+        Check.MANIFEST: "A bundle is the one zip file of its members; each member is what the "
+        "manifest says, none is missing or too many, and the manifest says what they hold.",
+        Check.DOSSIER: "Each stream of a dossier is whole from its first link to the one that "
+        "dossier.issued names; that entry, entry 0 and the signers' keys are proven in the log.",
     }
 )
 
@@ -98,6 +104,10 @@ _ALTERED_OR_BUG: Final = (
 _DERIVED: Final = (
     "The entries are whole, so this value can be made again from them; find out first who "
     "altered the database."
+)
+
+_ISSUED: Final = (
+    "Keep this file as evidence and ask for the bundle as it was issued; compare with the ledger."
 )
 
 _ROWS: Final = (
@@ -197,6 +207,34 @@ _ROWS: Final = (
      "root."), _BUG),
     ("allocation.subject", Check.ALLOCATION, "A subject was allocated twice.", _BUG),
     ("allocation.number", Check.ALLOCATION, "More subjects were allocated than planned.", _BUG),
+    ("manifest.container", Check.MANIFEST, ("The zip file is not in the one form of a bundle: it "
+     "was altered, or packed again."), ("The members are judged apart; where nothing else is found "
+     "they are whole. Ask for the bundle as it was issued.")),
+    ("manifest.unreadable", Check.MANIFEST, "The manifest is missing, altered or no manifest.",
+     _ISSUED),
+    ("manifest.member", Check.MANIFEST, ("A member is missing, cannot be read or is not what the "
+     "manifest says."), _ISSUED),
+    ("manifest.surplus", Check.MANIFEST, ("The bundle holds a member that the manifest does "
+     "not name."), "Nothing covers this member; do not rely on it. Ask for the bundle as issued."),
+    ("manifest.line", Check.MANIFEST, ("A line of a member cannot be read, or repeats another."),
+     _ISSUED),
+    ("manifest.value", Check.MANIFEST, ("The manifest states something else than the members "
+     "hold."), "Rely on what the members hold where they verify. Ask for the bundle as issued."),
+    ("manifest.protocol", Check.MANIFEST, ("A version of the protocol is missing or is not the one "
+     "whose SHA-256 the log names."), ("The versions stand in the log itself; rely on those.")),
+    ("dossier.gap", Check.DOSSIER, "Links of a stream are missing, repeated or out of order.",
+     _ISSUED),
+    ("dossier.broken", Check.DOSSIER, ("A link does not name the hash of the link before it: one "
+     "of the two was altered."), _ISSUED),
+    ("dossier.link", Check.DOSSIER, "A line is not a link of its stream.", _ISSUED),
+    ("dossier.tail", Check.DOSSIER, ("A stream does not end with the link that the ledger "
+     "committed to: its tail was cut, or links were added."), _ISSUED),
+    ("dossier.commitment", Check.DOSSIER, ("No commitment of the ledger stands behind a stream, or "
+     "it is not one."), _ISSUED),
+    ("dossier.unproven", Check.DOSSIER, ("An entry or its receipt does not lead to the checkpoint "
+     "that the log signed."), _ISSUED),
+    ("dossier.signature", Check.DOSSIER, ("A statement's signature does not verify, or its key is "
+     "not among those proven to be registered."), _ISSUED),
     ("doubtful.compromised-key", Check.STATEMENTS, ("The statement was recorded while the key may "
      "have been misused: doubtful, not gone."), ("An authorised person confirms, corrects or voids "
      "the record.")),
@@ -210,6 +248,9 @@ _NOTICES: Final = (
      "purpose; else restore the openings from a backup.")),
     ("allocation.envelope", Check.ALLOCATION, ("An allocation came from a backup envelope outside "
      "the order, or without naming its slot."), "Reconcile the envelopes with the list."),
+    ("manifest.vocabulary", Check.MANIFEST, ("The vocabulary in the bundle is not that of the "
+     "verifier, which judged by its own."), ("Verify with the version of the ledger that made the "
+     "bundle, or with a newer one.")),
 )  # fmt: skip
 
 KINDS: Final[Mapping[str, FindingKind]] = MappingProxyType(

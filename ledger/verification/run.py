@@ -45,6 +45,9 @@ Started = list[Future[list[KnownSignatures]]]
 _WIDEST_GAP: Final = 10_000_000
 """A row further behind the one before belongs to no gap that is worth walking through."""
 
+OF_A_LOG: Final = tuple(check for check in Check if check <= Check.ALLOCATION)
+"""The checks of a whole log; those of the file it came in are made beside them."""
+
 ELSEWHERE: Final = ("schema of payloads", "projections")
 """What this verification leaves to the layers above."""
 
@@ -54,16 +57,18 @@ def verify(
     *,
     trust: RootOfTrust | None = None,
     progress: Progress | None = None,
+    findings: Findings | None = None,
 ) -> VerificationReport:
     """Check all that a source holds and list every finding; damage never raises.
 
     Memory is a page of entries, one tile for each level, the register of keys and roles, the
     sealed list's slots, and the end of each stream. Without ``trust`` the log's key is taken
     from entry 0 and the report says "internally consistent only". What cannot be read at all
-    gives a report with an ``obstacle``.
+    gives a report with an ``obstacle``. ``findings`` may hold what was found about the file that
+    the source reads from.
     """
     with signature_pool() as (pool, executor):
-        run = _Run(source, trust, pool)
+        run = _Run(source, trust, pool, Findings() if findings is None else findings)
         try:
             run.check(executor, progress or _silent)
         except Unavailable as error:
@@ -75,11 +80,15 @@ class _Run:
     """The state of one verification."""
 
     def __init__(
-        self, source: EvidenceSource, trust: RootOfTrust | None, pool: SignaturePool
+        self,
+        source: EvidenceSource,
+        trust: RootOfTrust | None,
+        pool: SignaturePool,
+        findings: Findings,
     ) -> None:
         self.obstacle: str | None = None
         self._source, self._trust, self._pool = source, trust, pool
-        self._findings = findings = Findings()
+        self._findings = findings
         self._key: VerifierKey | None = None
         self._heads = SignedHeads()
         self._tree = TreeCheck(source, findings)
@@ -121,7 +130,7 @@ class _Run:
         last_good = self._last_good()
         kept = self._source.head_note() is not None
         not_checked = [*ELSEWHERE, *(() if kept else ("head file",))]
-        done = [c for c in Check if c is not Check.HEAD_FILE or kept] if self._finished else []
+        done = [c for c in OF_A_LOG if c is not Check.HEAD_FILE or kept] if self._finished else []
         return VerificationReport(
             findings=findings.damage(last_good),
             doubtful=findings.doubtful(),
@@ -236,7 +245,7 @@ class _Run:
         elif size > signed and self._key is not None:
             if not self._heads.refused.intersection(range(signed + 1, size + 1)):
                 self._findings.add("checkpoints.missing", signed, size - 1)
-        elif size and self._key is not None and 1 not in _first_sizes(self._source):
+        elif size and self._key is not None and _lacks_the_first(self._source):
             self._findings.add("checkpoints.missing", 0, field="checkpoint 1")
 
     def _head_row(self, size: int, stated: int) -> None:
@@ -295,8 +304,10 @@ def _gathered(started: Started) -> list[KnownSignatures]:
     return [found for future in started for found in future.result()]
 
 
-def _first_sizes(source: EvidenceSource) -> tuple[int, ...]:
-    return tuple(stored.size for stored in source.checkpoints(None, 1))
+def _lacks_the_first(source: EvidenceSource) -> bool:
+    """Whether a source that keeps every checkpoint does not begin with that of entry 0."""
+    first = source.checkpoints(None, 1)
+    return source.links_checkpoints and [stored.size for stored in first] != [1]
 
 
 def _silent(_done: int, _total: int) -> None:

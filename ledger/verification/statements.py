@@ -11,7 +11,9 @@ from ledger.signing.authority import (
     NEVER_RECORDED,
     Shortfall,
     Signer,
+    day_of_authority,
     shortfalls,
+    site_of,
     verify_statement,
 )
 from ledger.signing.register import Register
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ledger.verification.targets import TargetStreams
 
 OPENED: Final = "trial.opened.v1"
+ACTIVATED: Final = "site.activated.v1"
 
 _UNBOUND: Final = frozenset(("dossier.issued.v1",))
 """Types of kind result that the ledger signs of its own accord, not behind a request."""
@@ -71,6 +74,7 @@ class StatementCheck:
         self._proven = proven
         self._targets = targets
         self._open: _Command | None = None
+        self._zones: dict[str, str] = {}
         self._seq = 0
         self._blind = False
 
@@ -90,9 +94,12 @@ class StatementCheck:
             self._add("authority.type", record, found=record.type, field="type")
         lacking: tuple[Shortfall, ...] = ()
         if rule is not None and read.seq > 0:
-            lacking = tuple(shortfalls(rule, event, signers or (), self.register))
+            zone = self._zones.get(site_of(event) or "")
+            day = day_of_authority(rule, event, recorded_at=record.recorded_at, zone=zone)
+            lacking = tuple(shortfalls(rule, event, signers or (), self.register, day=day))
             self._entitled(record, rule, lacking if signers is not None else ())
             self._stream(record, rule)
+        self._activate(record)
         self._answer(record, rule)
         if rule is not None and rule.kind is Kind.COMMAND:
             kids = ",".join(sorted(s.kid for s in record.statement.signatures))
@@ -104,6 +111,15 @@ class StatementCheck:
         if self._open is not None:
             self._add("statements.unanswered", self._open.record, at=self._open.seq)
             self._open = None
+
+    def _activate(self, record: Record) -> None:
+        """Take in the zone of a site whose activation this record accepts."""
+        if record.type != ACCEPTED or self._open is None or self._open.record.type != ACTIVATED:
+            return
+        activated = self._open.record
+        zone = activated.data.get("timezone")
+        if isinstance(zone, str):
+            self._zones[activated.stream.partition("/")[2]] = zone
 
     def _signers(self, record: Record, verified: KnownSignatures) -> list[Signer] | None:
         """The registered signers; None when the statement is not authentic, which is then named."""

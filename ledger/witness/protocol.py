@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from ledger.errors import IntegrityFailure, TrustFailure
-from ledger.log.checkpoint import Checkpoint
 from ledger.log.cosignature import verifier_of
 from ledger.log.note import VerifierKey, open_note
 from ledger.log.tree import EMPTY_ROOT, verify_consistency
 from ledger.witness.request import AddCheckpoint
+
+if TYPE_CHECKING:
+    from ledger.log.checkpoint import Checkpoint
 
 TrustedLogs = Mapping[str, Sequence[VerifierKey]]
 """The keys trusted for each origin."""

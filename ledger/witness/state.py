@@ -173,7 +173,10 @@ class WitnessState:
         query = "SELECT origin, size, seen, code, contradiction, note, kept FROM refused"
         with self._lock, _as_unavailable():
             rows = self._connection.execute(f"{query} ORDER BY id").fetchall()
-        return tuple(RefusedHead(*row[:4], bool(row[4]), *row[5:]) for row in rows)
+        return tuple(
+            RefusedHead(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6])
+            for row in rows
+        )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

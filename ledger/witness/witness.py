@@ -67,6 +67,11 @@ class Witness:
             return _refused(outcome)
         return Answer(HTTPStatus.OK, TEXT_TYPE, outcome.lines, "witness.cosigned")
 
+    def clock_behind(self) -> int:
+        """How many seconds the clock lies behind the last cosignature, 0 when it does not."""
+        last = max((one.time for one in self.state.cosigned()), default=0)
+        return max(0, last - int(self._clock.now().timestamp()))
+
     def close(self) -> None:
         """Close the state."""
         self.state.close()
@@ -93,6 +98,17 @@ def open_witness(key: Path, state: Path, *, logs: TrustedLogs, clock: Clock) -> 
     if begun is None:
         _write_mark(mark, opened.identity)
     return Witness(keys, logs, state=opened, clock=clock)
+
+
+def inspect_witness(key: Path, state: Path, *, clock: Clock) -> Witness:
+    """Open a witness that has begun, to look at what it keeps; it knows no log and cosigns none.
+
+    Raises TrustFailure ``witness.state-missing`` before the first start, and what
+    ``open_witness`` raises.
+    """
+    if not state.is_file():
+        raise state_missing(f"There is no state file {state.name} yet.")
+    return open_witness(key, state, logs={}, clock=clock)
 
 
 def _write_mark(mark: Path, identity: str) -> None:

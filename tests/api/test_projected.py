@@ -99,7 +99,7 @@ def test_the_keys_list_everybody_and_the_logs_own(built: BuiltLedger, client: Fl
     told = read(client, "/keys")
     kids = {key["kid"] for key in told["keys"]}
     assert {party.key.kid for party in built.parties.values()} <= kids
-    assert told["log"]["vkeys"] == [built.vkey]
+    assert told["log"]["vkeys"] == [str(key) for key in built.keys.vkeys]
     then = read(client, "/keys", known_at=1)
     assert len(then["keys"]) == 2
 

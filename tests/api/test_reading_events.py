@@ -82,7 +82,7 @@ def test_the_verification_names_the_root_of_trust(built: BuiltLedger, client: Fl
     genesis = built.ledger.application.store.entry(0)
     assert genesis is not None
     assert told["root_of_trust"]["genesis_sha256"] == entry_hash(genesis)
-    assert told["root_of_trust"]["vkeys"] == [built.vkey]
+    assert told["root_of_trust"]["vkeys"] == [str(key) for key in built.keys.vkeys]
     assert told["state"] == "signing"
 
 

@@ -436,3 +436,40 @@ def test_before_a_subject_was_identified_it_is_none(told: Projections) -> None:
     first = min(r.seq for r in eventful().records if r.stream == f"subject/{THREE}")
     assert told.subject(THREE, known_at=first) is None
     assert told.subject(THREE, true_at=instant("2024-03-20 07:00")) is None
+
+
+@pytest.mark.parametrize(("by", "before"), [(COORDINATOR, True), (EDC, False)])
+def test_a_correction_tells_whether_it_was_signed_before(
+    tmp_path: Path, by: str, *, before: bool
+) -> None:
+    """A signature that came only after the correction is none before it."""
+    story = scenes.opened()
+    scenes.identify(story, ONE)
+    data = {"test_code": "bilirubin", "value": {"value": "43", "unit": "umol/L"}}
+    at = "2024-03-02 09:00"
+    found = story.add("lab-result.recorded.v1", data, at=at, by=by, stream=f"subject/{ONE}")
+    scenes.correct(story, found, "/data/value/value", "43", "34", at="2024-03-03 09:00")
+    scenes.sign(story, found, at="2024-03-04 09:00")
+    kept, projections = projected(tmp_path, story)
+    assert [row["signed_before"] for row in projections.corrections()] == [before]
+    projections.close()
+    kept.close()
+
+
+def test_who_failed_no_criterion_is_excluded_for_another_reason(tmp_path: Path) -> None:
+    """CONSORT: a subject turned away because the trial was full met the criteria."""
+    story = scenes.opened()
+    scenes.identify(story, ONE)
+    scenes.consent(story, subject=ONE)
+    screening = {"screening_number": 1}
+    stream = f"subject/{ONE}"
+    story.add("screening.started.v1", screening, at="2024-03-01 10:00", stream=stream)
+    failed = {"criteria": [], "reason_code": "trial-full"}
+    story.add("subject.screen-failed.v1", failed, at="2024-03-02 10:00", stream=stream)
+    kept, projections = projected(tmp_path, story)
+    excluded: Any = projections.enrolment()
+    assert excluded["excluded"] == {
+        "total": 1, "reasons": {"other: trial-full": 1}, "screen_failure_reasons": {}
+    }  # fmt: skip
+    projections.close()
+    kept.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ledger.history import kind_of
 from ledger.rules.calendar import exact_day
 from ledger.rules.consent import Consents
-from ledger.rules.delegation import delegations_on, is_signed, persons_of, roles_at, trained
+from ledger.rules.delegation import delegations_on, persons_of, roles_at, trained, was_signed_before
 from ledger.rules.deviation import CaseRule, Finding, Severity, Standing
 from ledger.rules.findings import one_per_anchor, start_of_day
 from ledger.rules.members import flag, partial_date, shape, text
@@ -70,8 +70,7 @@ def therapy_allowed(case: Case) -> Iterator[Finding]:
 def _on_study(case: Case, fact: Fact, consent: datetime, end: Fact | None) -> bool | None:
     recorded = exact_day(case.local_date(fact.occurred_at))
     start, stop = partial_date(fact.data, "start"), partial_date(fact.data, "end")
-    if stop is None and flag(fact.data, "ongoing"):
-        stop = recorded
+    ongoing = stop is None and flag(fact.data, "ongoing") is True
     begun = True
     if end is not None and start is not None:
         known = start.on_or_before(case.local_date(end.occurred_at))
@@ -82,6 +81,8 @@ def _on_study(case: Case, fact: Fact, consent: datetime, end: Fact | None) -> bo
     if not begun:
         return False
     if start is not None and start.on_or_after(day):
+        return True
+    if ongoing and recorded.on_or_after(day):
         return True
     return stop.on_or_after(day) if stop is not None else None
 
@@ -156,7 +157,7 @@ def corrections_were_signed(case: Case) -> Iterator[Finding]:
     """
     days = case.protocol.correction.resign_within_days
     for fact in case.records.timeline():
-        if not fact.corrections or not _was_signed(fact):
+        if not fact.corrections or not was_signed_before(fact, fact.corrections[0].seq):
             continue
         for correction in fact.corrections:
             due = correction.occurred_at + timedelta(days=days)
@@ -166,12 +167,6 @@ def corrections_were_signed(case: Case) -> Iterator[Finding]:
             if not signed:
                 message = f"The correction of {fact.type} was not signed within {days} days."
                 yield Finding(correction.id, due, message, evidence=(fact.id,))
-
-
-def _was_signed(fact: Fact) -> bool:
-    first = fact.corrections[0].seq
-    at_once = any(s.meaning is not None for s in fact.record.statement.signatures)
-    return is_signed(fact) and (at_once or any(row.seq < first for row in fact.signed_by))
 
 
 CASE_RULES: tuple[CaseRule, ...] = (

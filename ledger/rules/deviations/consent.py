@@ -9,7 +9,7 @@ from ledger.rules.consent import Consents, ConsentState
 from ledger.rules.deviation import CaseRule, Finding, Severity, Standing
 from ledger.rules.findings import one_per_anchor
 from ledger.rules.members import flag, instant
-from ledger.rules.procedures import INFUSION, collections, procedures
+from ledger.rules.procedures import collected_after_withdrawal, procedures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,18 +21,17 @@ if TYPE_CHECKING:
 
 
 def consent_before_procedures(case: Case) -> Iterable[Finding]:
-    """DV-01: no procedure of the trial before the first valid consent.
+    """DV-01: no procedure of the trial before the first valid consent to what it rests on.
 
     A consent that is not valid has its own findings; the procedures that rest on it make one
     finding together, at the first of them. A time of midnight sharp is read as a day without a
     time, so that order within that day cannot be shown.
     """
     consents = Consents(case)
-    first = consents.first_valid()
     tried = consents.given[0].given_at if consents.given else None
     resting: list[Procedure] = []
     for procedure in procedures(case):
-        standing = _before(case, procedure.at, first)
+        standing = _before(case, procedure.at, consents.first_valid_to(procedure.scope))
         if standing is None:
             continue
         if standing is Standing.DEVIATION and tried is not None and procedure.at >= tried:
@@ -133,13 +132,10 @@ def nothing_after_withdrawal(case: Case) -> Iterator[Finding]:
 
     Infusions have their own rule (DV-19).
     """
-    consents = Consents(case)
-    for row in collections(case):
-        found = consents.standing(row.scope, row.at)
-        if found.state is ConsentState.WITHDRAWN and row.fact.type != INFUSION:
-            message = f"{row.fact.type} was collected after consent to {row.scope} was withdrawn."
-            evidence = (found.event,) if found.event else ()
-            yield Finding(row.fact.id, row.at, message, evidence=evidence)
+    for row, found in collected_after_withdrawal(case):
+        message = f"{row.fact.type} was collected after consent to {row.scope} was withdrawn."
+        evidence = (found.event,) if found.event else ()
+        yield Finding(row.fact.id, row.at, message, evidence=evidence)
 
 
 CRITICAL, IMPORTANT, MINOR = Severity.CRITICAL, Severity.IMPORTANT, Severity.MINOR

@@ -9,9 +9,9 @@ from ledger.rules.derivation import observed_at, passes, randomization_times
 from ledger.rules.deviation import CaseRule, Finding, Severity, Standing
 from ledger.rules.documents import ethics_approval, site_active
 from ledger.rules.eligibility import ASSESSED, CONFIRMED, REVOKED, eligibility
+from ledger.rules.evidence_age import outdated_evidence
 from ledger.rules.findings import one_per_anchor
 from ledger.rules.members import text, texts
-from ledger.trials.criteria import InfectionAbsent
 from ledger.vocabulary import Role, Task
 
 if TYPE_CHECKING:
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from ledger.history import Fact
     from ledger.rules.case import Case
     from ledger.rules.eligibility import CriterionRow
-
-LAB = "lab-result.recorded.v1"
-EVIDENCE_KINDS = {
-    LAB: "lab-result",
-    "clinical-assessment.recorded.v1": "clinical-assessment",
-    "pregnancy-test.recorded.v1": "pregnancy-test",
-    "procedure.recorded.v1": "imaging",
-}
 
 
 def criteria_were_passed(case: Case) -> Iterable[Finding]:
@@ -135,41 +127,9 @@ def evidence_was_fresh(case: Case) -> Iterator[Finding]:
 
     Of several results of one test for a criterion the newest counts.
     """
-    limits = {row.evidence: row.days for row in case.protocol.screening.evidence_validity}
-    infection_tests = {
-        code
-        for criterion in case.protocol.criteria
-        if isinstance(rule := criterion.parameters, InfectionAbsent)
-        for code in (*rule.screening_test_codes, *rule.confirmatory_test_codes)
-    }
     for at, _ in randomization_times(case)[:1]:
-        used: dict[str, Fact] = {}
-        for row in eligibility(case, at).rows:
-            for fact in _newest_cited(case, row, at):
-                used[fact.id] = fact
-        for fact in used.values():
-            is_infection = text(fact.data, "test_code") in infection_tests
-            kind = "infection-test" if is_infection else EVIDENCE_KINDS[fact.type]
-            age = (case.local_date(at) - case.local_date(observed_at(fact))).days
-            if kind in limits and age > limits[kind]:
-                message = f"{kind} used for eligibility was {age} days old; {limits[kind]} allowed."
-                yield Finding(fact.id, at, message)
-
-
-def _newest_cited(case: Case, row: CriterionRow, at: datetime) -> list[Fact]:
-    if row.assessment is None:
-        return []
-    newest: dict[tuple[str, str | None], Fact] = {}
-    for name in texts(row.assessment.data, "evidence"):
-        fact = case.records.facts.get(name)
-        if fact is None or fact.voided_by or fact.type not in EVIDENCE_KINDS:
-            continue
-        code = text(fact.data, "test_code") or text(fact.data, "procedure")
-        known = newest.get((fact.type, code))
-        taken = observed_at(fact)
-        if taken <= at and (known is None or taken > observed_at(known)):
-            newest[(fact.type, code)] = fact
-    return list(newest.values())
+        for row in outdated_evidence(case, at):
+            yield Finding(row.fact.id, at, row.message)
 
 
 def site_was_open(case: Case) -> Iterator[Finding]:

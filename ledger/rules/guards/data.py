@@ -1,4 +1,4 @@
-"""Guards of corrections and voiding, GD-01 to GD-03 (ICH E6(R3) 4.2.4; 21 CFR 11.10(e))."""
+"""Guards of corrections and voiding, GD-01 to GD-04 (ICH E6(R3) 4.2.4; 21 CFR 11.10(e))."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from ledger.history import (
     tokens,
     value_at,
 )
+from ledger.rules.case import ACTIVATED
 from ledger.rules.guards.request import Refusal, Request
-from ledger.signing.rfc3339 import parse_rfc3339
+from ledger.signing.authority import day_of_authority, shortfalls, site_of
+from ledger.signing.rfc3339 import is_plausible, parse_rfc3339
 from ledger.vocabulary import Kind, Purpose
 
 if TYPE_CHECKING:
@@ -36,10 +38,15 @@ UNCORRECTABLE = frozenset(
         "staff.delegated.v1",
         "delegation.ended.v1",
         "randomization-list.sealed.v1",
+        "site.activated.v1",
+        "site.suspended.v1",
+        "enrolment.closed.v1",
+        "protocol.amended.v1",
     )
 )
 """What is never changed afterwards: a correction of authority would be authority by the back door,
-so keys, roles and delegations end by commands of their own and are granted anew."""
+so keys, roles and delegations end by commands of their own and are granted anew. So it is with
+what the sponsor decided about sites, enrolment and protocol: he decides anew."""
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
 """How far past ``recorded_at`` an occurrence may claim to lie (clock differences)."""
@@ -98,6 +105,8 @@ def new_is_valid(request: Request) -> Iterator[Refusal]:
         return
     if time == fact.time and same(data, fact.data):
         yield Refusal("GD-03", "The correction changes nothing.")
+    if not is_plausible(occurred_at):
+        yield Refusal("GD-03", f"The corrected record would happen at {time}, in no trial's years.")
     if occurred_at > request.at + FUTURE_TOLERANCE:
         yield Refusal("GD-03", f"The corrected record would happen at {time}, in the future.")
     family, _, name = request.event.subject.partition("/")
@@ -109,6 +118,34 @@ def new_is_valid(request: Request) -> Iterator[Refusal]:
         new = change.get("new") if isinstance(change, dict) else None
         if not same(value_at({"data": data, "time": time}, pointer), new):
             yield Refusal("GD-03", f"{pointer} would not hold the new value stated.")
+
+
+def opinion_is_ones_own(request: Request) -> Iterator[Refusal]:
+    """GD-04: a command or judgement is changed only by who might have made it.
+
+    Otherwise a clerk could turn a physician's opinion round (ICH E6(R3) 2.3, 4.2.4).
+    """
+    fact = target_of(request)
+    if fact is None or fact.type in UNCORRECTABLE or fact.type not in EVENT_TYPES:
+        return
+    rule = EVENT_TYPES[fact.type].rule
+    if rule.kind not in (Kind.COMMAND, Kind.JUDGEMENT):
+        return
+    day = day_of_authority(
+        EVENT_TYPES[request.event.type].rule,
+        request.event,
+        recorded_at=request.at,
+        zone=_zone(request),
+    )
+    for item in shortfalls(rule, request.event, request.signers, request.state.register, day=day):
+        if item.rule == "AU-04":
+            yield Refusal("GD-04", item.message)
+
+
+def _zone(request: Request) -> str | None:
+    site = site_of(request.event)
+    activated = request.state.site(site).last(ACTIVATED) if site is not None else None
+    return str(activated.data["timezone"]) if activated is not None else None
 
 
 def target_of(request: Request) -> Fact | None:
@@ -132,6 +169,6 @@ def _is_ledgers(fact: Fact) -> bool:
 
 
 GUARDS = {
-    "data.corrected.v1": (target_stands, old_is_current, new_is_valid),
-    "data.voided.v1": (target_stands,),
+    "data.corrected.v1": (target_stands, old_is_current, new_is_valid, opinion_is_ones_own),
+    "data.voided.v1": (target_stands, opinion_is_ones_own),
 }

@@ -23,6 +23,7 @@ from ledger.rules.treatment import (
     DEATH,
     DISCONTINUED,
     INTERVENTION,
+    STUDY_DISCONTINUED,
     TRANSPLANT,
     ArmUnknown,
     arm_of,
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
     from ledger.history import Fact
     from ledger.trials.protocol import Arm
+
+
+STOPS = (DISCONTINUED, TRANSPLANT, STUDY_DISCONTINUED, "study.completed.v1")
+"""Records after which no product is released; who was lost to follow-up may come back."""
 
 
 def randomized(request: Request) -> Iterator[Refusal]:
@@ -116,8 +121,8 @@ def infusion_is_due(request: Request) -> Iterator[Refusal]:
 
 
 def treatment_goes_on(request: Request) -> Iterator[Refusal]:
-    """GP-08: treatment was not stopped; a transplant ends it."""
-    stopped = request.state.subject(request.name).last(DISCONTINUED, TRANSPLANT)
+    """GP-08: the subject is on study and treatment was not stopped; a transplant ends it."""
+    stopped = request.state.subject(request.name).last(*STOPS)
     if stopped is not None:
         yield Refusal("GP-08", f"Treatment ended with the record {stopped.id}.")
 

@@ -12,6 +12,7 @@ from ledger.rules.delegation import is_signed
 from ledger.rules.documents import consent_form_in_force, ethics_approval, site_active
 from ledger.rules.eligibility import CONFIRMED, REVOKED, eligibility
 from ledger.rules.enrolment import CLOSED, planned_number
+from ledger.rules.evidence_age import outdated_evidence
 from ledger.rules.guards.request import Refusal, Request
 from ledger.rules.guards.screening import INTERVENTION, not_in_screening, site_of
 from ledger.rules.members import shape, shapes, text, texts, whole
@@ -130,6 +131,12 @@ def stratum_is_known(request: Request) -> Iterator[Refusal]:
         yield Refusal("GR-09", f"The baseline data give no stratum of the protocol by {factors}.")
 
 
+def evidence_is_fresh(request: Request) -> Iterator[Refusal]:
+    """GR-10: no test that eligibility rests on is older than the protocol allows (DV-13)."""
+    for row in outdated_evidence(request.state.case(request.name), request.at):
+        yield Refusal("GR-10", f"{row.fact.id}: {row.message}")
+
+
 def list_is_first(request: Request) -> Iterator[Refusal]:
     """GL-01: the list is sealed once, before the first subject is allocated."""
     allocation = request.state.allocation
@@ -225,6 +232,7 @@ GUARDS: dict[str, tuple[Guard, ...]] = {
         enrolment_is_open,
         slot_is_free,
         stratum_is_known,
+        evidence_is_fresh,
     ),
     "randomization-list.sealed.v1": (list_is_first, list_fits_protocol, generator_is_independent),
     CLOSED: (enrolment_not_closed,),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ledger.rules.case import Case
     from ledger.rules.deviation import Finding
+    from ledger.vocabulary import TypeRule
 
 SITE = "SY01"
 SUBJECT = "SY01-0001"
@@ -93,6 +94,14 @@ def later(text: str, **delta: float) -> str:
     return moved.isoformat(timespec="seconds")
 
 
+def _usual_meaning(rule: TypeRule) -> Meaning:
+    """What a signature under a type means when the story does not say."""
+    allowed = rule.signing.meanings
+    if not allowed or Meaning.AUTHORSHIP in allowed:
+        return Meaning.AUTHORSHIP
+    return Meaning(min(allowed))
+
+
 class Story:
     """A log in the making."""
 
@@ -112,7 +121,7 @@ class Story:
         stream: str | None = None,
         by: str | Sequence[str] = PI,
         recorded: str | None = None,
-        meaning: Meaning = Meaning.AUTHORSHIP,
+        meaning: Meaning | None = None,
         accept: bool = True,
     ) -> str:
         """Append an event (a command with its acceptance) and return its id."""
@@ -125,7 +134,7 @@ class Story:
             stream=stream or self._stream_of(type_name),
             by=(by,) if isinstance(by, str) else tuple(by),
             recorded=local(recorded or at),
-            meaning=meaning,
+            meaning=meaning or _usual_meaning(row.rule),
         )
         if row.rule.kind is Kind.COMMAND and accept:
             self.answer(record.id, "command.accepted.v1", {"rules": []})

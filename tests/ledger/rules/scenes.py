@@ -436,10 +436,13 @@ def void(story: Story, target: str, *, at: str, by: str = COORDINATOR) -> str:
     return story.add("data.voided.v1", data, at=at, by=by, stream=story.record(target).stream)
 
 
-def sign(story: Story, target: str, *, at: str, by: str = PI) -> str:
+def sign(
+    story: Story, target: str, *, at: str, by: str = PI, meaning: Meaning = Meaning.AUTHORSHIP
+) -> str:
     """Sign a record that is there."""
-    data = {"target": target, "statement": "I have reviewed this record."}
-    return story.add("record.signed.v1", data, at=at, by=by, stream=story.record(target).stream)
+    data = {"target": target, "statement": "I vouch for this record."}
+    stream = story.record(target).stream
+    return story.add("record.signed.v1", data, at=at, by=by, stream=stream, meaning=meaning)
 
 
 def with_protocol(**changes: Any) -> TrialDefinition:

@@ -251,3 +251,10 @@ def test_running_the_rules_twice_gives_the_same_deviations(story: Story) -> None
     one, again = deviations_of(case, CASE_RULES), deviations_of(case, CASE_RULES)
     assert one == again
     assert len({row.id for row in one}) == len(one)
+
+
+def test_dv_33_a_therapy_ongoing_before_consent_is_not_taken_as_ended(story: Story) -> None:
+    """Whether it went on after consent is not known, and is listed as such."""
+    data = {"drug": "A drug", "therapy_class": "interferon", "ongoing": True}
+    story.add("concomitant-therapy.recorded.v1", data, at="2024-02-20 09:00", by=COORDINATOR)
+    assert [row.standing for row in found(story, "DV-33")] == [Standing.INDETERMINATE]

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.rules.consent import ConsentState, standing
-from tests.ledger.rules.build import ICF_2, NURSE, SUBJECT, Story, instant
+from ledger.signing.statement import Meaning
+from tests.ledger.rules.build import EDC, ICF_2, NURSE, STRANGER, SUBJECT, Story, instant
 from tests.ledger.rules.scenes import approve, consent, identify, opened, sign
 
 if TYPE_CHECKING:
@@ -305,3 +306,35 @@ def test_the_order_of_entry_does_not_matter(order: list[int], days: int) -> None
 def declines(story: Story) -> str:
     """Record that the subject declined at first."""
     return story.add("consent.declined.v1", {}, at="2024-02-20 09:00")
+
+
+@pytest.mark.parametrize(
+    ("at", "data"),
+    [
+        ("2024-03-01 12:04", {}),
+        ("2024-03-01 11:59", {"effective_at": "2024-04-01T00:00:00+08:00"}),
+    ],
+)
+def test_a_withdrawal_is_heeded_from_its_recording_on(
+    story: Story, at: str, data: dict[str, Any]
+) -> None:
+    """A clock that runs ahead, or a day set in the future, puts off no withdrawal."""
+    consent(story)
+    story.add("consent.withdrawn.v1", data, at=at, recorded=NOON)
+    assert state(story, NOON) is ConsentState.WITHDRAWN
+
+
+def test_a_review_is_no_signature_under_a_consent(story: Story) -> None:
+    """Who only reviewed the record has not vouched for it (21 CFR 11.50(a)(3))."""
+    event = consent(story, by=EDC)
+    sign(story, event, at="2024-03-01 10:00", meaning=Meaning.REVIEW)
+    assert state(story, NOON) is ConsentState.INVALID
+    sign(story, event, at="2024-03-01 10:05")
+    assert state(story, NOON) is ConsentState.GIVEN
+
+
+def test_somebody_not_entrusted_with_consent_vouches_for_none(story: Story) -> None:
+    """A guest's signature makes no consent valid, whoever led the discussion."""
+    consent(story, by=STRANGER)
+    found = standing(story.case(), "intervention", instant(NOON))
+    assert [problem.rule for problem in found.problems] == ["DV-03"]

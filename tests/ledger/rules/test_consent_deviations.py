@@ -216,3 +216,12 @@ def test_dv_40_data_after_withdrawal_of_their_scope(story: Story) -> None:
     after = blood(story, "2024-05-02 09:00")
     story.add("death.recorded.v1", {}, at="2024-06-01 09:00")
     assert [finding.anchor for finding in found(story, "DV-40")] == [after]
+
+
+def test_dv_01_a_procedure_rests_on_consent_to_its_own_scope(story: Story) -> None:
+    """Consent to use of data alone lets nobody draw blood."""
+    consent(story, scopes=["secondary_use"])
+    drawn = blood(story, "2024-03-02 09:00")
+    assert [row.anchor for row in found(story, "DV-01")] == [drawn]
+    consent(story, at="2024-03-02 08:00")
+    assert found(story, "DV-01") == []

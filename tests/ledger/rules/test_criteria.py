@@ -411,3 +411,15 @@ def test_what_is_judged_is_never_decided_by_data() -> None:
         found = derived(story, criterion)
         assert (found.result, found.judgeable) == ("INDETERMINATE", True)
     assert diagnosis in derived(story, "IN02").evidence
+
+
+def test_a_therapy_still_ongoing_long_ago_is_not_taken_as_ended() -> None:
+    """What went on when it was recorded may have gone on into the look-back."""
+    story = opened()
+    identify(story)
+    data = {"drug": "A drug", "therapy_class": "interferon", "route": "oral", "ongoing": True}
+    story.add("concomitant-therapy.recorded.v1", data, at="2022-06-01 09:00")
+    criterion = story.definition.protocol.criterion("EX06")
+    assert criterion is not None
+    found = derive(Question(story.case(), instant("2024-03-05 09:00")), criterion)
+    assert found.result == "INDETERMINATE"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.rules.deviation import Standing
+from ledger.signing.statement import Meaning
 from tests.ledger.rules.build import (
     ANY_HASH,
     COORDINATOR,
@@ -133,7 +134,9 @@ def test_dv_12_a_confirmation_missing_late_or_unsigned() -> None:
     assert "was not confirmed" in found(story, "DV-12")[0].message
     unsigned = confirm(story, named, at="2024-03-05 08:00", by=EDC)
     assert found(story, "DV-12")[0].evidence == (unsigned,)
-    sign(story, unsigned, at="2024-03-06 09:00", by=NURSE)
+    sign(story, unsigned, at="2024-03-06 09:00", by=NURSE, meaning=Meaning.REVIEW)
+    assert "not signed" in found(story, "DV-12")[0].message
+    sign(story, unsigned, at="2024-03-06 09:05", by=NURSE, meaning=Meaning.APPROVAL)
     assert "delegated physician" in found(story, "DV-12")[0].message
 
 

@@ -164,3 +164,13 @@ def test_days_apart_are_local_days() -> None:
     told = followed(inr=None)
     lab(told, "inr", "1.1", "{INR}", at="2024-08-24T00:00:00+08:00")
     assert score_visit(told.case(), "W24").days_apart == 8
+
+
+def test_what_was_collected_after_withdrawal_is_not_analysed() -> None:
+    """It is kept and flagged (DV-40), and reaches no endpoint; another scope does not matter."""
+    told = followed()
+    told.withdraw("2024-07-01T09:00:00+08:00", "intervention")
+    assert outcome(told) is EndpointStatus.ACHIEVED
+    told.withdraw("2024-07-01T09:00:00+08:00", "visits")
+    assert outcome(told) is EndpointStatus.MISSING
+    assert score_visit(told.case(), "W24").inputs == {}

@@ -16,8 +16,8 @@ from ledger.rules.case import Case
 from ledger.rules.deviation import Finding, TrialOverview
 from ledger.signing.envelope import Event
 from ledger.signing.event_id import event_id
-from ledger.signing.jwk import Algorithm
-from ledger.signing.register import Grant, Register
+from ledger.signing.jwk import Algorithm, SigningKey
+from ledger.signing.register import Grant, Key, Register
 from ledger.signing.rfc3339 import format_recorded_at, parse_rfc3339
 from ledger.signing.statement import Meaning, Signature, Statement
 from ledger.trials import load_trial
@@ -283,6 +283,8 @@ def register() -> Register:
     found = Register()
     grant = Grant(LEADER, Role.PRINCIPAL_INVESTIGATOR, "site/SY01", -1)
     found.grants[LEADER] = [grant]
+    jwk = SigningKey.from_seed(bytes(32)).public
+    found.keys[SIGNATURE.kid] = Key(SIGNATURE.kid, jwk, "person", LEADER, "Leader", -1)
     return found
 
 

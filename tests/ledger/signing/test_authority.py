@@ -35,6 +35,7 @@ from tests.ledger.build_service import (
     bilirubin,
     code_of,
     refusals,
+    require_sound,
 )
 
 if TYPE_CHECKING:
@@ -487,3 +488,53 @@ def test_nobody_speaks_for_the_ledger(built: BuiltLedger, name: str, stream: str
     signed = built.sign(name, stream, data, by=by)
     assert code_of(built, signed) != ""
     assert built.ledger.application.store.head().size == size
+
+
+@pytest.mark.parametrize(
+    ("time", "code"),
+    [
+        ("2024-02-02T15:59:59Z", "authority.not-entitled"),
+        ("2024-02-02T16:00:00Z", ""),
+        ("2024-02-03T15:59:59Z", ""),
+        ("2024-02-03T16:00:00Z", "authority.not-entitled"),
+    ],
+)
+def test_days_of_a_delegation_are_the_sites_whatever_offset_is_sent(
+    built: BuiltLedger, time: str, code: str
+) -> None:
+    """3 February in Shanghai begins at 16:00 UTC on the day before."""
+    join(built, SUB)
+    built.record(delegation(built, SUB, "eligibility", physician=True,
+                            first="2024-02-03", last="2024-02-03"))  # fmt: skip
+    built.tick(timedelta(days=30))
+    data = judgement(built, SUB).event.data
+    signed = built.sign("criterion.assessed.v1", STREAM, data, by=SUB,
+                        meaning="authorship", time=time)  # fmt: skip
+    assert code_of(built, signed) == code
+    require_sound(built)
+
+
+def test_a_command_dated_back_finds_no_ended_delegation(built: BuiltLedger) -> None:
+    """A command acts now: a delegation that has ended does not carry it, whatever it is dated."""
+    join(built, SUB)
+    built.record(delegation(built, SUB, "randomization", physician=True,
+                            first="2024-02-01", last="2024-02-03"))  # fmt: skip
+    built.tick(timedelta(days=30))
+    data = dict(example(EVENT_TYPES["subject.randomization-requested.v1"].schema))
+    signed = built.sign("subject.randomization-requested.v1", STREAM, data, by=SUB,
+                        meaning="authorship", time="2024-02-02T12:00:00+08:00")  # fmt: skip
+    assert refusals(built, signed) == ["AU-04"]
+    require_sound(built)
+
+
+@pytest.mark.parametrize("name", ["document.approved.v1", "training.completed.v1"])
+@pytest.mark.parametrize("by", [EDC, PHARMACIST])
+def test_nobody_without_the_office_approves_documents_or_attests_training(
+    built: BuiltLedger, name: str, by: str
+) -> None:
+    """Guards rely on both, so a claim is no fact: it is turned away and kept aside."""
+    stream = "trial" if name.startswith("document") else "access"
+    data = dict(example(EVENT_TYPES[name].schema))
+    meaning = None if by == EDC else "approval"
+    signed = built.sign(name, stream, data, by=by, meaning=meaning)
+    assert code_of(built, signed) == "authority.not-entitled"

@@ -111,3 +111,11 @@ def trust(sound: BuiltLedger) -> RootOfTrust:
 
     copy = Damaged(sound.directory / "ledger.sqlite3", sound.files.head)
     return RootOfTrust(sound.keys.vkey, entry_hash(copy.state(0)))
+
+
+@pytest.fixture(scope="session")
+def bundle(sound: BuiltLedger, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of the sound ledger."""
+    from tests.ledger.verification.pack import made
+
+    return made(sound.directory / "ledger.sqlite3", tmp_path_factory.mktemp("bundle") / "b.zip")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -141,6 +142,13 @@ STORIES: list[tuple[Story, list[str]]] = [
         ),
         ["GP-08"],
     ),
+    (
+        lambda told: told.subject_event(
+            "study.discontinued.v1", GIVEN, reason={"code": "pi", "text": "By the investigator."}
+        ),
+        ["GP-08"],
+    ),
+    (lambda told: told.subject_event("study.completed.v1", GIVEN), ["GP-08"]),
 ]
 
 
@@ -173,3 +181,12 @@ def test_no_bag_is_ever_released_to_two_subjects(asked: list[tuple[str, str]]) -
     held = {subject for subject, bag in asked if bag == BAG}
     assert refused(told) == (["GP-06"] if OTHER in held else [])
     assert told.state().lot(LOT).last("lot.received.v1") is not None
+
+
+def test_a_quarantine_is_heeded_although_the_senders_clock_runs_ahead() -> None:
+    """It cannot have happened after it was recorded."""
+    told = ready()
+    told.bar_lot("quarantined", later(GIVEN, minutes=4))
+    record = told.records[-1]
+    told.records[-1] = replace(record, recorded_at=parse_rfc3339(GIVEN))
+    assert refused(told) == ["GP-03"]

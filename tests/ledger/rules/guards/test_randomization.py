@@ -328,3 +328,15 @@ def test_gl_06_an_amendment_brings_a_new_version_with_its_own_digest() -> None:
     wrong = {**data, "protocol_sha256": ANY_HASH}
     assert set(refused(story, kind, wrong, at=DAY, by=SPONSOR)) == {"GL-06"}
     assert set(refused(story, kind, {**data, "version": "1.0"}, at=DAY, by=SPONSOR)) == {"GL-06"}
+
+
+def test_gr_10_a_test_older_than_the_protocol_allows_blocks() -> None:
+    """At randomization itself: laboratory results hold 14 days, the confirmation only 7."""
+    story = opened()
+    seal_list(story)
+    identify(story)
+    consent(story)
+    baseline(story, at="2024-03-02 09:00")
+    confirmed = confirm(story, assess_all(story, at="2024-03-12 09:00"), at="2024-03-12 10:00")
+    assert "GR-10" not in ask(story, confirmed, at="2024-03-16 23:59")
+    assert "15 days old; 14 allowed" in ask(story, confirmed, at="2024-03-17 00:00")["GR-10"]

@@ -1,0 +1,169 @@
+"""What a monitor has fetched of a remote log, and how far it was found sound: its own state."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any, Final, Literal
+from uuid import UUID
+
+from ledger.errors import Unavailable
+from ledger.log.entry import entry_hash
+from ledger.log.tiles import full_tiles
+from ledger.verification.evidence import (
+    HeadNote,
+    StoredCheckpoint,
+    StoredHead,
+    StoredOpening,
+    StoredRow,
+    StoredTile,
+    Unreadable,
+)
+from ledger.verification.reading import read_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, event_id BLOB);
+CREATE INDEX IF NOT EXISTS entries_by_event ON entries (event_id, seq);
+CREATE TABLE IF NOT EXISTS verified (size INTEGER PRIMARY KEY, note TEXT NOT NULL);
+"""
+
+
+class Mirror:
+    """The state file of one monitor; evidence for a verification up to a checkpoint.
+
+    Raises:
+        Unavailable: ``monitor.state`` when the file cannot be used.
+    """
+
+    def __init__(self, path: Path, tile: Callable[[int, int], object]) -> None:
+        self._tile = tile
+        self._size = 0
+        self._note = ""
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._connection.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise Unavailable(
+                "monitor.state", f"The state file {path.name} cannot be used ({error})."
+            ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    # --- state --------------------------------------------------------------------------------
+
+    @property
+    def fetched(self) -> int:
+        """How many entries are at hand, from the first without a gap."""
+        return int(self._all("SELECT COALESCE(MAX(seq) + 1, 0) FROM entries")[0][0])
+
+    def last_verified(self) -> tuple[int, str] | None:
+        """Size and note of the last checkpoint under which everything was sound."""
+        found = self._all("SELECT size, note FROM verified ORDER BY size DESC LIMIT 1")
+        return found[0] if found else None
+
+    def keep(self, first: int, entries: Iterable[bytes]) -> None:
+        """Keep entries from a position on; what is at hand already stays."""
+        rows = [(first + n, data, _event_id(data)) for n, data in enumerate(entries)]
+        self._connection.execute("BEGIN")
+        self._connection.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?)", rows)
+        self._connection.execute("COMMIT")
+
+    def judge(self, size: int, note: str) -> None:
+        """From now on this is the evidence under one checkpoint of the remote log."""
+        self._size, self._note = size, note
+
+    def vouch(self) -> None:
+        """Go on from here the next time: everything was sound."""
+        self._all("INSERT OR IGNORE INTO verified VALUES (?, ?)", self._size, self._note)
+
+    def forget(self) -> None:
+        """Fetch again the next time what was not verified before."""
+        last = self.last_verified()
+        self._all("DELETE FROM entries WHERE seq >= ?", last[0] if last else 0)
+
+    # --- evidence -----------------------------------------------------------------------------
+
+    @property
+    def keeps_openings(self) -> bool:
+        """The tiles carry no openings."""
+        return False
+
+    @property
+    def links_checkpoints(self) -> bool:
+        """A monitor sees some checkpoints only."""
+        return False
+
+    def faults(self) -> Sequence[tuple[str, str]]:
+        """A remote log has no tables."""
+        return ()
+
+    def extent(self) -> int:
+        """How many entries are judged."""
+        return self._size
+
+    def rows(self, after: int | None, limit: int) -> Sequence[StoredRow]:
+        """The next entries below the checkpoint's size."""
+        found = self._all(
+            "SELECT seq, data FROM entries WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?",
+            -1 if after is None else after, self._size, limit,
+        )  # fmt: skip
+        return [StoredRow(seq, data) for seq, data in found]
+
+    def named(self, event_id: bytes) -> StoredRow | None:
+        """The first entry that states an event id."""
+        found = self._all(
+            "SELECT seq, data FROM entries WHERE event_id = ? ORDER BY seq LIMIT 1", event_id
+        )
+        return StoredRow(*found[0]) if found else None
+
+    def checkpoints(self, after: int | None, limit: int) -> Sequence[StoredCheckpoint]:
+        """The checkpoints verified before, and the one that is judged."""
+        found = self._all(
+            "SELECT size, note FROM verified WHERE size < ? UNION SELECT ?, ? ORDER BY 1",
+            self._size, self._size, self._note,
+        )  # fmt: skip
+        first = -1 if after is None else after
+        return [StoredCheckpoint(size, note) for size, note in found if size > first][:limit]
+
+    def tile(self, level: int, index: int) -> StoredTile | None:
+        """One full tile, as the remote log serves it."""
+        if index >= full_tiles(level, self._size):
+            return None
+        return StoredTile(level, index, self._tile(level, index), None)
+
+    def stray_tiles(self, size: int, limit: int) -> Sequence[StoredTile]:  # noqa: ARG002
+        """Nobody can list what a remote log serves."""
+        return ()
+
+    def openings(self, first: int, last: int) -> Sequence[StoredOpening]:  # noqa: ARG002
+        """The tiles carry none."""
+        return ()
+
+    def stray_openings(self, size: int, limit: int) -> Sequence[StoredOpening]:  # noqa: ARG002
+        """The tiles carry none."""
+        return ()
+
+    def head(self) -> StoredHead | Literal[Unreadable.UNREADABLE] | None:
+        """There is no head row: the end of what was fetched stands for it."""
+        rows = self.rows(self._size - 2, 1)
+        read = read_row(rows[0]) if rows else None
+        if read is None or read.entry is None or not isinstance(read.row.data, bytes):
+            return Unreadable.UNREADABLE
+        return StoredHead(self._size, entry_hash(read.row.data), read.entry.recorded_at)
+
+    def head_note(self) -> HeadNote | None:
+        """The monitor compares what it verified before by itself."""
+        return None
+
+    def _all(self, statement: str, *values: object) -> list[Any]:
+        return self._connection.execute(statement, values).fetchall()
+
+
+def _event_id(data: bytes) -> bytes | None:
+    event = read_row(StoredRow(0, data)).event
+    return UUID(event.id).bytes if event is not None else None

@@ -1,0 +1,252 @@
+"""A remote monitor: verifies a log over the network from its checkpoint, tiles and entries alone.
+
+It keeps its own state, goes on where it stopped, and remembers the last checkpoint it found
+sound: a log that is shorter or different afterwards was rolled back or forked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import urllib3
+
+from api.mirror import Mirror
+from ledger.errors import IntegrityFailure, LedgerError, Unavailable
+from ledger.log.checkpoint import Checkpoint, open_checkpoint
+from ledger.log.tiles import (
+    MAX_ENTRY_BYTES,
+    TILE_BYTES,
+    TILE_WIDTH,
+    decode_entries,
+    entries_path,
+    node_from_tiles,
+    tile_path,
+    tile_width,
+)
+from ledger.log.tree import frontier_at
+from ledger.verification.evidence import UNREADABLE, StoredRow
+from ledger.verification.kinds import Check
+from ledger.verification.proven import stated_key
+from ledger.verification.reading import read_row
+from ledger.verification.report import Findings, RootOfTrust, VerificationReport
+from ledger.verification.run import Progress, verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ledger.log.note import VerifierKey
+
+_TILES_KEPT: Final = 16
+_MOST_NOTE: Final = 1_000_000
+_MOST_ENTRIES: Final = TILE_WIDTH * (MAX_ENTRY_BYTES + 2)
+_TIMEOUT: Final = urllib3.Timeout(connect=5.0, read=60.0)
+_RETRIES: Final = urllib3.Retry(
+    total=4, redirect=0, status_forcelist=(429, 502, 503, 504), backoff_factor=0.5
+)
+
+
+class RemoteLog:
+    """Reads a log under its prefix (C2SP tlog-tiles); every answer is bounded.
+
+    Raises:
+        Unavailable: ``monitor.unreachable`` when the log does not answer as it must.
+    """
+
+    def __init__(self, url: str) -> None:
+        base = url.rstrip("/")
+        self.prefix = base if base.endswith("/log") else f"{base}/log"
+        self._pool = urllib3.PoolManager(retries=_RETRIES, timeout=_TIMEOUT)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
+
+    def checkpoint(self) -> str:
+        """The newest signed checkpoint's note."""
+        return self._get("checkpoint", _MOST_NOTE).decode("utf-8", "replace")
+
+    def entries(self, index: int, width: int) -> list[bytes]:
+        """The entries of a bundle; raises IntegrityFailure when it is malformed."""
+        path = entries_path(index, width if width < TILE_WIDTH else None)
+        return decode_entries(self._get(path, _MOST_ENTRIES), width=width)
+
+    def tile(self, level: int, index: int, width: int = TILE_WIDTH) -> bytes:
+        """The hashes of a tile."""
+        return self._get(tile_path(level, index, width if width < TILE_WIDTH else None), TILE_BYTES)
+
+    def _get(self, path: str, most: int) -> bytes:
+        address = f"{self.prefix}/{path}"
+        try:
+            response = self._pool.request("GET", address, preload_content=False)
+            try:
+                data = response.read(most + 1)
+            finally:
+                response.release_conn()
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(
+                "monitor.unreachable", f"{address} cannot be read ({type(error).__name__})."
+            ) from error
+        if response.status != 200 or len(data) > most:
+            raise Unavailable(
+                "monitor.unreachable",
+                f"{address} answered {response.status} with {len(data)} bytes.",
+                remedy="Name the log's address, such as https://host/v1/trials/TRIAL/log.",
+            )
+        return data
+
+
+@dataclass(slots=True)
+class _Round:
+    """One visit to a remote log."""
+
+    remote: RemoteLog
+    mirror: Mirror
+    findings: Findings
+    vkey: VerifierKey
+    trust: RootOfTrust | None
+
+
+def verify_url(
+    url: str, state: Path, *, trust: RootOfTrust | None = None, progress: Progress | None = None
+) -> VerificationReport:
+    """Verify a remote log and what became of it since the last visit.
+
+    What was fetched is not fetched again; ``state`` moves on only when everything was sound.
+
+    Raises:
+        Unavailable: when the log or the state file cannot be read.
+        TrustFailure: when the checkpoint is not signed by the log's key.
+    """
+    remote = RemoteLog(url)
+    try:
+        mirror = Mirror(state, lru_cache(_TILES_KEPT)(remote.tile))
+        try:
+            vkey = trust.vkey if trust else _stated(remote, mirror)
+            return _visit(_Round(remote, mirror, Findings(), vkey, trust), progress)
+        finally:
+            mirror.close()
+    finally:
+        remote.close()
+
+
+def _visit(visit: _Round, progress: Progress | None) -> VerificationReport:
+    note = visit.remote.checkpoint()
+    checkpoint = open_checkpoint(note, visit.vkey)
+    visit.mirror.judge(checkpoint.size, note)
+    if not _continues(visit, checkpoint):
+        return _broken(visit, checkpoint)
+    _fetch(visit, checkpoint.size, progress)
+    report = verify(visit.mirror, trust=visit.trust, progress=progress, findings=visit.findings)
+    if report.findings:
+        visit.mirror.forget()
+    elif report.obstacle is None:
+        visit.mirror.vouch()
+    done = tuple(c for c in report.checks_done if c is not Check.OPENINGS)
+    left = tuple(name for name in report.not_checked if name != "head file")
+    return replace(
+        report,
+        checks_done=(*done, Check.HEAD_FILE),
+        not_checked=("openings", *left),
+    )
+
+
+def _continues(visit: _Round, checkpoint: Checkpoint) -> bool:
+    """Whether the log contains what was verified before: a consistency proof out of its tiles."""
+    last = visit.mirror.last_verified()
+    if last is None:
+        return True
+    try:
+        kept = open_checkpoint(last[1], visit.vkey)
+    except LedgerError as error:
+        raise Unavailable(
+            "monitor.other-log",
+            f"The state file was made for another log ({error}).",
+            remedy="Name a state file of its own for each log with --state.",
+        ) from error
+    if checkpoint.size < kept.size:
+        visit.findings.add(
+            "head-file.rolled-back", checkpoint.size, kept.size - 1,
+            expected=f"size {kept.size}", found=f"size {checkpoint.size}", field="state file",
+        )  # fmt: skip
+        return False
+    root = _root_at(visit.remote, kept.size, checkpoint.size)
+    if root != kept.root:
+        visit.findings.add(
+            "head-file.forked", max(kept.size - 1, 0), expected=kept.root.hex(), found=root.hex(),
+            field="state file",
+        )  # fmt: skip
+        return False
+    return True
+
+
+def _root_at(remote: RemoteLog, size: int, newest: int) -> bytes:
+    """The root a log had at an earlier size, from the tiles it serves now."""
+    tiles: dict[tuple[int, int], bytes] = {}
+
+    def tile(level: int, index: int) -> bytes:
+        if (level, index) not in tiles:
+            tiles[level, index] = remote.tile(level, index, tile_width(level, index, newest))
+        return tiles[level, index]
+
+    try:
+        return frontier_at(size, lambda level, index: node_from_tiles(level, index, tile)).root()
+    except IntegrityFailure:
+        return b""
+
+
+def _fetch(visit: _Round, size: int, progress: Progress | None) -> None:
+    """Fetch the entries not yet at hand; what is malformed is missing afterwards."""
+    while (have := visit.mirror.fetched) < size:
+        index = have // TILE_WIDTH
+        first = index * TILE_WIDTH
+        try:
+            entries = visit.remote.entries(index, min(TILE_WIDTH, size - first))
+        except IntegrityFailure as error:
+            visit.findings.add(
+                "entries.unreadable", first, found=error.message, field=entries_path(index)
+            )
+            return
+        visit.mirror.keep(first, entries)
+        if progress is not None:
+            progress(first + len(entries), size)
+
+
+def _broken(visit: _Round, checkpoint: Checkpoint) -> VerificationReport:
+    """The report when the log is not the one that was verified before: nothing else counts."""
+    last = visit.mirror.last_verified()
+    return VerificationReport(
+        findings=visit.findings.damage(0),
+        doubtful=(),
+        notices=(),
+        uncounted=0,
+        size=checkpoint.size,
+        head="",
+        root=checkpoint.root.hex(),
+        origin=checkpoint.origin,
+        genesis_sha256=None,
+        last_good=last[0] if last else 0,
+        withheld=0,
+        checks_done=(Check.HEAD_FILE,),
+        not_checked=("everything else: the log is not the one verified before",),
+        internally_consistent_only=visit.trust is None,
+    )
+
+
+def _stated(remote: RemoteLog, mirror: Mirror) -> VerifierKey:
+    """The log's key as entry 0 states it, where no root of trust was given."""
+    mirror.judge(1, "")
+    rows = mirror.rows(None, 1)
+    data: object = rows[0].data if rows else _first_entry(remote)
+    key = stated_key(read_row(StoredRow(0, data)))
+    if key is None:
+        raise Unavailable("monitor.no-key", "Entry 0 states no key of the log.")
+    return key
+
+
+def _first_entry(remote: RemoteLog) -> object:
+    try:
+        return remote.entries(0, 1)[0]
+    except IntegrityFailure:
+        return UNREADABLE

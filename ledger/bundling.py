@@ -1,0 +1,262 @@
+"""Evidence bundles written: the whole log, or the dossier of one subject (docs/formats/bundle.md).
+
+What is stored goes in as it is, damage included, so that whoever verifies the bundle sees what a
+verification of the database would have seen. The same log and the same pages give the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import resources
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from ledger.errors import IntegrityFailure, Unavailable
+from ledger.log.checkpoint import parse_checkpoint
+from ledger.log.entry import entry_hash
+from ledger.log.note import split_note
+from ledger.log.tiles import full_tiles, tile_path
+from ledger.signing.rfc3339 import parse_recorded_at
+from ledger.signing.strict_json import JsonObject, JsonValue, canonical
+from ledger.verification.archive import Measured, Member, measure, write_archive
+from ledger.verification.evidence import all_checkpoints, all_rows
+from ledger.verification.manifest import FORMAT, LOG, MANIFEST, manifest_bytes
+from ledger.verification.reading import read_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from ledger.verification.evidence import EvidenceSource, StoredRow
+
+_PAGE: Final = 512
+_PROTOCOLS: Final = ("trial.opened.v1", "protocol.amended.v1")
+_TILE_LEVELS: Final = 7
+_CHECK: Final = """\
+How to check it, without trusting whoever gave it to you:
+
+1. Get the root of trust from the sponsor on a way of its own: the log's verifier key and the
+   SHA-256 of entry 0. What manifest.json says about them is only a copy.
+2. On any computer with Python 3.11 or newer, no network needed:
+
+     python -m pip install cryptography rfc8785
+     python -m ledger.verification FILE --key KEY --genesis HASH
+
+   It needs the package `ledger` of the trial ledger's sources in the working directory. Status 0:
+   sound. 1: damaged, each finding on a line. 2: could not check.
+"""
+_LOG_README: Final = """\
+Evidence bundle of a clinical trial's ledger
+============================================
+
+entries.jsonl      every record, one a line, byte for byte as it was signed and chained
+checkpoints.jsonl  every signed tree head; `checkpoint` is the last one alone (C2SP signed note)
+openings.jsonl     the contents of sealed members, as far as they are kept
+tile/              the Merkle tree's full tiles, named as in C2SP tlog-tiles
+protocol/          each version of the protocol that the log names, by SHA-256
+vocabulary.json    the event types, who may sign them and what is sealed
+report.*           the audit report; no signature covers it, it can be made again from the records
+manifest.json      length and SHA-256 of every other member, and what they add up to
+
+{check}
+Without any program of ours: the SHA-256 of each line of entries.jsonl (without its line feed) is
+the member `prev` of the next line.
+
+The formats are written down in docs/formats of the trial ledger's sources.
+"""
+_README: Final = _LOG_README.format(check=_CHECK)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """What was written: ``size`` of the log, SHA-256 (hex) of its last entry and of the manifest.
+
+    The manifest covers every other member, so its hash stands for the whole bundle.
+    """
+
+    size: int
+    head: str
+    manifest_sha256: str
+    members: int
+
+
+def write_bundle(
+    out: BinaryIO, source: EvidenceSource, *, software: str, pages: Mapping[str, bytes]
+) -> Bundled:
+    """Write the bundle of the whole log up to its newest checkpoint.
+
+    ``pages`` are further members by name, such as ``report.html``. The source is read twice and
+    must not change in between (a read transaction).
+
+    Raises:
+        Unavailable: ``bundle.no-checkpoint`` when nothing is signed.
+        IntegrityFailure: ``bundle.damaged`` when a stored value has no place in a bundle,
+            ``bundle.changed``.
+    """
+    size, note = _newest(source)
+    first, last = _one(source, 0), _one(source, size - 1)
+    counts: dict[str, JsonValue] = {}
+    members = [
+        Member.of("README.txt", _README.encode()),
+        Member.of("checkpoint", note.encode()),
+        Member.of("vocabulary.json", vocabulary_bytes()),
+        Member("checkpoints.jsonl", lambda: _checkpoint_lines(source, counts)),
+        Member("entries.jsonl", lambda: _entry_lines(source, size, counts)),
+        Member("openings.jsonl", lambda: _opening_lines(source, size, counts)),
+        *_tiles(source, size),
+        *_protocols(source),
+        *(Member.of(name, content) for name, content in pages.items()),
+    ]
+    measured = [(member, measure(member)) for member in members]
+    counts["tiles"] = sum(member.name.startswith("tile/") for member in members)
+    event = read_row(first).event
+    entry = read_row(last).entry
+    if event is None or entry is None:
+        raise _damaged("Entry 0 or the last one cannot be read.")
+    vkeys = event.data.get("log_vkeys")
+    value: JsonObject = {
+        "counts": counts,
+        "format": FORMAT,
+        "genesis_sha256": entry_hash(_bytes(first)),
+        "head": entry_hash(_bytes(last)),
+        "kind": LOG,
+        "origin": event.data.get("origin"),
+        "recorded_at": entry.recorded_at,
+        "redaction": "none",
+        "root": parse_checkpoint(split_note(note)[0]).root.hex(),
+        "size": size,
+        "software": software,
+        "trial": event.trialid,
+        "vkey": vkeys[0] if isinstance(vkeys, list) and vkeys else None,
+    }
+    manifest = finish(out, value, measured)
+    return Bundled(size, str(value["head"]), manifest, len(members) + 1)
+
+
+def finish(out: BinaryIO, value: JsonObject, members: list[tuple[Member, Measured]]) -> str:
+    """Write members and the manifest over them; give the manifest's SHA-256 (hex)."""
+    listed: JsonObject = {m.name: {"bytes": m.size, "sha256": m.sha256} for _, m in members}
+    data = manifest_bytes({**value, "members": listed})
+    manifest = Member.of(MANIFEST, data)
+    write_archive(out, [*members, (manifest, measure(manifest))])
+    return sha256(data).hexdigest()
+
+
+def recorded_until(source: EvidenceSource) -> datetime:
+    """When the last entry under the newest checkpoint was recorded.
+
+    Raises Unavailable ``bundle.no-checkpoint`` and IntegrityFailure ``bundle.damaged``.
+    """
+    size, _ = _newest(source)
+    entry = read_row(_one(source, size - 1)).entry
+    if entry is None:
+        raise _damaged("The last entry cannot be read.")
+    return parse_recorded_at(entry.recorded_at)
+
+
+def vocabulary_bytes() -> bytes:
+    """The vocabulary as this version ships it."""
+    return resources.files("ledger.events").joinpath("vocabulary.json").read_bytes()
+
+
+def json_line(value: JsonObject) -> bytes:
+    """One line of a member: canonical JSON (RFC 8785) and a line feed."""
+    return canonical(value) + b"\n"
+
+
+def _newest(source: EvidenceSource) -> tuple[int, str]:
+    newest: tuple[int, str] | None = None
+    for stored in all_checkpoints(source):
+        if isinstance(stored.note, str) and stored.size > 0:
+            newest = stored.size, stored.note
+    if newest is None:
+        raise Unavailable("bundle.no-checkpoint", "Nothing is signed yet.")
+    return newest
+
+
+def _one(source: EvidenceSource, seq: int) -> StoredRow:
+    rows = source.rows(seq - 1, 1)
+    if not rows or rows[0].seq != seq:
+        raise _damaged(f"Entry {seq} is missing.")
+    return rows[0]
+
+
+def _bytes(row: StoredRow) -> bytes:
+    if not isinstance(row.data, bytes) or b"\n" in row.data:
+        raise _damaged(f"Entry {row.seq} cannot be read.")
+    return row.data
+
+
+def _entry_lines(
+    source: EvidenceSource, size: int, counts: dict[str, JsonValue]
+) -> Iterator[bytes]:
+    count = 0
+    for page in all_rows(source):
+        found = [_bytes(row) for row in page if 0 <= row.seq < size]
+        count += len(found)
+        yield b"".join(data + b"\n" for data in found)
+    counts["entries"] = count
+
+
+def _checkpoint_lines(source: EvidenceSource, counts: dict[str, JsonValue]) -> Iterator[bytes]:
+    count = 0
+    for stored in all_checkpoints(source):
+        if not isinstance(stored.note, str) or type(stored.previous) is not int:
+            raise _damaged(f"The checkpoint of size {stored.size} cannot be read.")
+        count += 1
+        yield json_line({"note": stored.note, "previous": stored.previous, "size": stored.size})
+    counts["checkpoints"] = count
+
+
+def _opening_lines(
+    source: EvidenceSource, size: int, counts: dict[str, JsonValue]
+) -> Iterator[bytes]:
+    count = 0
+    for first in range(0, size, _PAGE):
+        for kept in source.openings(first, min(first + _PAGE, size) - 1):
+            seq, number, text = kept.seq, kept.number, kept.disclosure
+            if type(seq) is not int or type(number) is not int or not isinstance(text, str):
+                raise _damaged(f"An opening of entry {seq} cannot be read.")
+            count += 1
+            yield json_line({"disclosure": text, "number": number, "seq": seq})
+    counts["openings"] = count
+
+
+def _tiles(source: EvidenceSource, size: int) -> Iterator[Member]:
+    for level in range(_TILE_LEVELS):
+        for index in range(full_tiles(level, size)):
+            stored = source.tile(level, index)
+            if stored is not None:
+                yield Member(tile_path(level, index), _tile_chunks(source, level, index))
+
+
+def _tile_chunks(source: EvidenceSource, level: int, index: int) -> Callable[[], Iterable[bytes]]:
+    def chunks() -> Iterable[bytes]:
+        stored = source.tile(level, index)
+        if stored is None or not isinstance(stored.hashes, bytes):
+            raise _damaged(f"The tile {tile_path(level, index)} cannot be read.")
+        return (stored.hashes,)
+
+    return chunks
+
+
+def _protocols(source: EvidenceSource) -> Iterator[Member]:
+    found: dict[str, bytes] = {}
+    for page in all_rows(source):
+        for row in page:
+            if row.columns is not None and row.columns.topic not in _PROTOCOLS:
+                continue
+            event = read_row(row).event
+            if event is not None and event.type in _PROTOCOLS:
+                content = canonical(event.data.get("protocol"))
+                found[str(event.data.get("protocol_sha256"))] = content
+    for name, content in sorted(found.items()):
+        yield Member.of(f"protocol/{name}.json", content)
+
+
+def _damaged(message: str) -> IntegrityFailure:
+    return IntegrityFailure(
+        "bundle.damaged",
+        message,
+        remedy="Run trial-ledger verify first; a bundle can be made of what is whole alone.",
+    )

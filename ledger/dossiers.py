@@ -1,0 +1,171 @@
+"""The dossier of one subject: committed to in the log, then written as a bundle of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from ledger.admission import Commitment
+from ledger.bundling import Bundled, finish, json_line, vocabulary_bytes
+from ledger.errors import IntegrityFailure, LedgerError, RejectedInput
+from ledger.log.checkpoint import parse_checkpoint
+from ledger.log.note import split_note
+from ledger.record import read_record
+from ledger.signing.authority import self_certified
+from ledger.storage.tree_reader import StoredTree
+from ledger.verification.archive import Member, measure
+from ledger.verification.dossier import DOES_NOT_PROVE, PROVES
+from ledger.verification.manifest import DOSSIER, FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from ledger.outcomes import Receipted
+    from ledger.record import Record
+    from ledger.service import TrialLedger
+    from ledger.signing.strict_json import JsonObject
+
+_REGISTERED: Final = "key.registered.v1"
+_README: Final = f"""\
+Dossier of one subject of a clinical trial
+==========================================
+
+streams/        the subject's records, one link a line, from the first to the committed one
+openings.jsonl  the contents of sealed members, as far as they are kept
+proven.jsonl    entries of the log: entry 0, the signers' keys, the ledger's commitments
+receipts/       for each of them, that it is in the log (C2SP tlog-proof)
+checkpoint      the signed tree head the receipts lead to (C2SP signed note)
+manifest.json   length and SHA-256 of every other member
+
+It proves that {PROVES}.
+
+It does not prove {DOES_NOT_PROVE}.
+
+How to check it, without trusting whoever gave it to you: get the log's verifier key and the
+SHA-256 of entry 0 from the sponsor on a way of its own; then, on any computer with Python 3.11 or
+newer and the package `ledger` of the trial ledger's sources in the working directory:
+
+  python -m pip install cryptography rfc8785
+  python -m ledger.verification FILE --key KEY --genesis HASH
+
+The formats are written down in docs/formats of the trial ledger's sources.
+"""
+
+
+def write_dossier(
+    out: BinaryIO,
+    ledger: TrialLedger,
+    subject: str,
+    *,
+    purpose: str,
+    now: datetime,
+    software: str,
+    pages: Mapping[str, bytes],
+) -> Bundled:
+    """Record ``dossier.issued.v1`` for each stream of a subject, then write the dossier.
+
+    Raises:
+        RejectedInput: ``dossier.unknown-subject``; nothing was recorded then.
+        Unavailable: when the ledger does not sign.
+    """
+    store = ledger.application.store
+    streams = [f"{family}/{subject}" for family in ("subject", "treatment")]
+    streams = [stream for stream in streams if store.stream_head(stream).size]
+    if not streams:
+        raise RejectedInput("dossier.unknown-subject", f"There is no subject {subject}.")
+    issued = [ledger.submit(Commitment(stream, purpose), now) for stream in streams]
+    last = issued[-1]
+    commitments = [ledger.application.record(one.outcome.seq) for one in issued]
+    links = {
+        record.stream: [
+            earlier
+            for earlier in ledger.application.stream(record.stream)
+            if earlier.entry.stream_seq < record.entry.stream_seq
+        ]
+        for record in commitments
+    }
+    proven = [*_entitled(ledger, links), *commitments]
+    members = [
+        Member.of("README.txt", _README.encode()),
+        Member.of("checkpoint", last.note.encode()),
+        Member.of("vocabulary.json", vocabulary_bytes()),
+        Member.of("openings.jsonl", _openings(ledger, links)),
+        Member.of("proven.jsonl", b"".join(_entry(ledger, r.seq) + b"\n" for r in proven)),
+        *(_receipt(ledger, record.seq, last) for record in proven),
+        *(
+            Member.of(
+                f"streams/{name}.jsonl", b"".join(r.entry.link_bytes() + b"\n" for r in found)
+            )
+            for name, found in links.items()
+        ),
+        *(Member.of(name, content) for name, content in pages.items()),
+    ]
+    value: JsonObject = {
+        "format": FORMAT,
+        "genesis_sha256": ledger.genesis.record.sha256,
+        "kind": DOSSIER,
+        "origin": ledger.genesis.origin,
+        "purpose": purpose,
+        "redaction": "none",
+        "root": parse_checkpoint(split_note(last.note)[0]).root.hex(),
+        "size": last.size,
+        "software": software,
+        "streams": {name: len(found) for name, found in links.items()},
+        "subject": subject,
+        "trial": ledger.trial,
+        "vkey": str(ledger.keys.vkey),
+    }
+    manifest = finish(out, value, [(member, measure(member)) for member in members])
+    return Bundled(last.size, commitments[-1].sha256, manifest, len(members) + 1)
+
+
+def _entitled(ledger: TrialLedger, links: Mapping[str, Sequence[Record]]) -> list[Record]:
+    """Entry 0 and the registrations of the keys that signed, in order of the log."""
+    kids = {s.kid for found in links.values() for r in found for s in r.statement.signatures}
+    store = ledger.application.store
+    registrations = [
+        read_record(_entry(ledger, seq)) for seq in store.positions_of_types((_REGISTERED,))
+    ]
+    return [
+        ledger.genesis.record,
+        *(record for record in registrations if kids & set(_brought(record))),
+    ]
+
+
+def _brought(record: Record) -> Sequence[str]:
+    try:
+        return [*self_certified(record.event)]
+    except LedgerError:
+        return ()
+
+
+def _receipt(ledger: TrialLedger, seq: int, last: Receipted) -> Member:
+    tree = StoredTree(last.size, ledger.application.store)
+    text = tree.receipt(seq, size=last.size, note=last.note).text()
+    return Member.of(f"receipts/{seq}.tlog-proof", text.encode())
+
+
+def _openings(ledger: TrialLedger, links: Mapping[str, Sequence[Record]]) -> bytes:
+    lines: list[bytes] = []
+    for stream, found in links.items():
+        for record in found:
+            kept = ledger.application.store.openings(record.seq, record.seq + 1)
+            lines += [
+                json_line(
+                    {
+                        "disclosure": text,
+                        "number": number,
+                        "stream": stream,
+                        "stream_seq": record.entry.stream_seq,
+                    }
+                )
+                for number, text in enumerate(kept.get(record.seq, ()))
+            ]
+    return b"".join(lines)
+
+
+def _entry(ledger: TrialLedger, seq: int) -> bytes:
+    data = ledger.application.store.entry(seq)
+    if data is None:
+        raise IntegrityFailure("bundle.damaged", f"Entry {seq} is missing.")
+    return data

@@ -1,0 +1,49 @@
+"""Transactions on the library's SQLite datastore: the write lock first, errors in its own names."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from eventsourcing.persistence import IntegrityError, OperationalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore
+
+
+@contextmanager
+def writing(datastore: SQLiteDatastore) -> Iterator[SQLiteCursor]:
+    """One write transaction: committed when the block ends, rolled back when it raises.
+
+    Raises the library's IntegrityError and OperationalError for what SQLite raises.
+    """
+    with datastore.get_connection(commit=True) as connection:
+        cursor = connection.cursor()
+        try:
+            # The write lock comes before any read: a snapshot taken first could not be upgraded
+            # after another process's commit and would fail at once.
+            cursor.execute("BEGIN IMMEDIATE")
+            yield cursor
+            connection.commit()
+        except sqlite3.IntegrityError as error:
+            connection.rollback()
+            raise IntegrityError(error) from error
+        except sqlite3.Error as error:
+            connection.rollback()
+            raise OperationalError(error) from error
+        except BaseException:
+            connection.rollback()
+            raise
+        finally:
+            cursor.sqlite_cursor.close()
+
+
+def all_rows(datastore: SQLiteDatastore, sql: str, params: Sequence[object] = ()) -> list[Any]:
+    """All rows of a query, read in a transaction of its own."""
+    with datastore.transaction(commit=False) as cursor:
+        cursor.execute(sql, params)
+        rows: list[Any] = cursor.fetchall()
+        return rows

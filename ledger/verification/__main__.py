@@ -1,0 +1,112 @@
+"""``python -m ledger.verification BUNDLE``: verify a bundle with the kernel alone.
+
+Needs Python, ``cryptography`` and ``rfc8785``; no network, no database, nothing of the service.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ledger.errors import LedgerError
+from ledger.log.note import VerifierKey
+from ledger.verification.bundle import kind_of_bundle, verify_bundle
+from ledger.verification.dossier import DOES_NOT_PROVE, PROVES, verify_dossier
+from ledger.verification.manifest import DOSSIER
+from ledger.verification.report import RootOfTrust, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ledger.verification.report import VerificationReport
+
+SOUND: Final = 0
+DAMAGED: Final = 1
+COULD_NOT_CHECK: Final = 2
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Verify the bundle named; give 0 when sound, 1 when damaged, 2 when not to be checked."""
+    given = _parser().parse_args(arguments)
+    try:
+        trust = _root_of_trust(given.key, given.genesis)
+        kind = kind_of_bundle(given.bundle)
+        verify = verify_dossier if kind == DOSSIER else verify_bundle
+        report = verify(given.bundle, trust=trust)
+    except LedgerError as error:
+        sys.stderr.write(f"Could not check: {error}\n")
+        return COULD_NOT_CHECK
+    sys.stdout.write(as_json(report, kind) if given.json else "".join(as_lines(report, kind)))
+    if report.obstacle:
+        return COULD_NOT_CHECK
+    return DAMAGED if report.status is Status.DAMAGED else SOUND
+
+
+def as_json(report: VerificationReport, kind: str) -> str:
+    """The report for machines."""
+    value = asdict(report)
+    value.update(
+        kind=kind,
+        status=str(report.status),
+        checks_done=[check.label for check in report.checks_done],
+    )
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def as_lines(report: VerificationReport, kind: str) -> list[str]:
+    """The report as lines: each finding, the verdict, what was checked and what was not."""
+    lines = [f"{finding}\n" for finding in report.findings]
+    if report.uncounted:
+        lines.append(f"{report.uncounted} more findings of the same kinds are not listed.\n")
+    lines += [f"Note: {finding}\n" for finding in (*report.doubtful, *report.notices)]
+    if report.obstacle:
+        lines.append(f"Could not check everything: {report.obstacle}\n")
+    words = {Status.SOUND: "Sound", Status.DAMAGED: "DAMAGED", Status.NOT_CHECKED: "Not checked"}
+    held = f"dossier of a log of {report.size}" if kind == DOSSIER else f"{report.size}"
+    head = f", head {report.head}" if report.head else ""
+    lines.append(f"{words[report.status]}: {held} entries{head}, root {report.root}.\n")
+    lines.append(f"Checked: {', '.join(check.label for check in report.checks_done)}.\n")
+    lines.append(f"Not checked: {', '.join(report.not_checked)}.\n")
+    if kind == DOSSIER and report.status is Status.SOUND:
+        lines += [f"Proven: {PROVES}.\n", f"Not proven: {DOES_NOT_PROVE}.\n"]
+    if report.withheld:
+        lines.append(f"{report.withheld} sealed members have no opening; their seals hold.\n")
+    if report.internally_consistent_only:
+        lines.append(
+            "Internally consistent only: no root of trust was given. Compare with --key and "
+            f"--genesis from a source of your own; what was read says {report.genesis_sha256}.\n"
+        )
+    return lines
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ledger.verification",
+        description="Verify an evidence bundle offline. Exit status: 0 sound, 1 damaged, "
+        "2 could not check. The schema of payloads and the projections are not checked here.",
+    )
+    parser.add_argument("bundle", type=Path, help="the bundle's zip file")
+    parser.add_argument("--key", help="the log's verifier key, as handed over out of band")
+    parser.add_argument("--genesis", help="SHA-256 of entry 0, as handed over out of band")
+    parser.add_argument("--json", action="store_true", help="print JSON for machines")
+    return parser
+
+
+def _root_of_trust(key: str | None, genesis: str | None) -> RootOfTrust | None:
+    if key is None and genesis is None:
+        return None
+    if key is None or genesis is None or _SHA256.fullmatch(genesis) is None:
+        raise LedgerError(
+            "trust.incomplete", "The root of trust is --key and --genesis (64 hex digits) together."
+        )
+    return RootOfTrust(VerifierKey.parse(key), genesis)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

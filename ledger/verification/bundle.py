@@ -1,0 +1,308 @@
+"""An evidence bundle as evidence: one zip file, read in place, without network or database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from importlib import resources
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+from ledger.errors import IntegrityFailure, LedgerError, Unavailable
+from ledger.log.checkpoint import parse_checkpoint
+from ledger.log.note import split_note
+from ledger.log.tiles import TILE_BYTES, full_tiles, parse_tile_path, tile_path
+from ledger.verification.archive import Archive
+from ledger.verification.evidence import (
+    UNREADABLE,
+    HeadNote,
+    StoredCheckpoint,
+    StoredHead,
+    StoredOpening,
+    StoredRow,
+    StoredTile,
+    Unreadable,
+)
+from ledger.verification.genesis import stated_key
+from ledger.verification.kinds import Check
+from ledger.verification.manifest import (
+    DOSSIER,
+    LOG,
+    check_members,
+    check_values,
+    kind_of,
+    read_manifest,
+)
+from ledger.verification.reading import read_row
+from ledger.verification.report import Findings
+from ledger.verification.run import Progress, verify
+from ledger.verification.unpacked import Unpacked, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from ledger.signing.strict_json import JsonValue
+    from ledger.verification.report import RootOfTrust, VerificationReport
+    from ledger.verification.unpacked import Complaint
+
+_LONGEST_NOTE: Final = 1_000_000
+
+
+class BundleEvidence:
+    """The stored values of a bundle of the whole log.
+
+    Raises:
+        Unavailable: ``bundle.…`` when the file cannot be read, ``bundle.no-bundle`` when it holds
+            no log.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._archive = Archive(path)
+        self._unpacked = Unpacked()
+        self._findings = Findings()
+        try:
+            self._manifest = read_manifest(self._archive, self._findings)
+            self._require_log(path.name)
+            check_members(self._archive, self._manifest, self._findings)
+            self._load()
+        except LedgerError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._unpacked.close()
+        self._archive.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def keeps_openings(self) -> bool:
+        """Whether the manifest says that no opening was left out."""
+        return self._manifest is None or self._manifest.value.get("redaction") == "none"
+
+    @property
+    def links_checkpoints(self) -> bool:
+        """A bundle keeps the size of the checkpoint before."""
+        return True
+
+    def faults(self) -> Sequence[tuple[str, str]]:
+        """Missing members are findings of their own, see `own_findings`."""
+        return ()
+
+    def own_findings(self) -> Findings:
+        """What is wrong with the bundle itself: its form, its members, what its manifest says."""
+        if self._manifest is not None:
+            check_values(self._manifest, self._values(), self._findings)
+        self._check_newest()
+        self._check_protocols()
+        self._check_vocabulary()
+        return self._findings
+
+    def extent(self) -> int:
+        """How many entries the bundle holds."""
+        return self._unpacked.count("entries")
+
+    def rows(self, after: int | None, limit: int) -> Sequence[StoredRow]:
+        """The next entries."""
+        return [_row(*found) for found in self._unpacked.rows(after, limit)]
+
+    def named(self, event_id: bytes) -> StoredRow | None:
+        """The first entry that states an event id."""
+        found = self._unpacked.named(event_id)
+        return None if found is None else _row(*found)
+
+    def checkpoints(self, after: int | None, limit: int) -> Sequence[StoredCheckpoint]:
+        """The next checkpoints in order of size."""
+        return [StoredCheckpoint(*found) for found in self._unpacked.checkpoints(after, limit)]
+
+    def tile(self, level: int, index: int) -> StoredTile | None:
+        """One full tile."""
+        name = tile_path(level, index)
+        if name not in self._archive:
+            return None
+        try:
+            hashes: object = self._archive.read(name, most=TILE_BYTES)
+        except IntegrityFailure:
+            hashes = UNREADABLE
+        return StoredTile(level, index, hashes, None)
+
+    def stray_tiles(self, size: int, limit: int) -> Sequence[StoredTile]:
+        """Tiles outside the tree of ``size`` entries, or under a name that is no tile's."""
+        found: list[StoredTile] = []
+        for name in self._archive.names:
+            if name.startswith("tile/") and len(found) < limit and not _in_tree(name, size):
+                level, _, index = name.removeprefix("tile/").partition("/")
+                found.append(StoredTile(level, index, None, None))
+        return found
+
+    def openings(self, first: int, last: int) -> Sequence[StoredOpening]:
+        """The disclosures of a range of entries."""
+        return [StoredOpening(*found) for found in self._unpacked.openings(first, last)]
+
+    def stray_openings(self, size: int, limit: int) -> Sequence[StoredOpening]:
+        """Disclosures kept for no entry."""
+        return [StoredOpening(*found) for found in self._unpacked.stray_openings(size, limit)]
+
+    def head(self) -> StoredHead | Literal[Unreadable.UNREADABLE] | None:
+        """The log's end as the manifest states it."""
+        if self._manifest is None:
+            return UNREADABLE
+        value = self._manifest.value
+        return StoredHead(value.get("size"), value.get("head"), value.get("recorded_at"))
+
+    def head_note(self) -> HeadNote | None:
+        """A bundle has no head file."""
+        return None
+
+    def _require_log(self, name: str) -> None:
+        stated = None if self._manifest is None else self._manifest.kind
+        if stated == DOSSIER or ("entries.jsonl" not in self._archive and self._manifest is None):
+            raise Unavailable(
+                "bundle.no-log" if stated == DOSSIER else "bundle.no-bundle",
+                f"{name} is not a bundle of a log.",
+                remedy="Name a file that `trial-ledger bundle` has written.",
+            )
+
+    def _load(self) -> None:
+        unpacked = self._unpacked
+        self._take("entries.jsonl", unpacked.take_entries, "entries.extra")
+        self._take("openings.jsonl", unpacked.take_openings, "manifest.line")
+        self._take("checkpoints.jsonl", unpacked.take_checkpoints, "manifest.line")
+
+    def _take(
+        self,
+        member: str,
+        take: Callable[[Iterable[bytes | None]], Iterator[Complaint]],
+        code: str,
+    ) -> None:
+        for number, complaint in take(lines(self._readable(member))):
+            self._findings.add(code, None, found=complaint, field=f"{member} line {number}")
+
+    def _readable(self, member: str) -> Iterator[bytes]:
+        """A member as far as it can be read; that it cannot be is named where it is measured."""
+        if member not in self._archive:
+            return
+        try:
+            yield from self._archive.chunks(member)
+        except IntegrityFailure:
+            return
+
+    def _values(self) -> Iterator[tuple[str, JsonValue]]:
+        """What the manifest must state, as far as the members tell; its head is checked apart."""
+        archive, unpacked = self._archive, self._unpacked
+        yield "kind", LOG
+        yield "redaction", "none"
+        yield (
+            "counts",
+            {
+                "checkpoints": unpacked.count("checkpoints"),
+                "entries": unpacked.count("entries"),
+                "openings": unpacked.count("openings"),
+                "tiles": sum(name.startswith("tile/") for name in archive.names),
+            },
+        )
+        first = self.rows(None, 1)
+        read = read_row(first[0]) if first else None
+        if read is not None and read.seq == 0 and read.sha256 is not None:
+            yield "genesis_sha256", read.sha256
+            if read.event is not None:
+                yield "trial", read.event.trialid
+        key = stated_key(self)
+        if key is not None:
+            yield "origin", key.name
+            yield "vkey", str(key)
+        note = self._newest()
+        if note is not None:
+            try:
+                yield "root", parse_checkpoint(split_note(note)[0]).root.hex()
+            except LedgerError:
+                return
+
+    def _newest(self) -> str | None:
+        note: str | None = None
+        after: int | None = None
+        while page := self._unpacked.checkpoints(after, 10_000):
+            after, note = page[-1][0], page[-1][1]
+        return note
+
+    def _check_newest(self) -> None:
+        """``checkpoint`` is the last line's note, for readers who want that one alone."""
+        newest = self._newest()
+        if newest is None or "checkpoint" not in self._archive:
+            return
+        try:
+            alone = self._archive.read("checkpoint", most=_LONGEST_NOTE)
+        except IntegrityFailure as error:
+            self._findings.add("manifest.member", None, found=error.message, field="checkpoint")
+            return
+        if alone != newest.encode():
+            self._findings.add(
+                "manifest.value", None, expected="the note of the last line of checkpoints.jsonl",
+                found=alone, field="checkpoint",
+            )  # fmt: skip
+
+    def _check_protocols(self) -> None:
+        wanted = {f"protocol/{name}.json": name for name in self._unpacked.protocols}
+        for name in self._archive.names:
+            if name.startswith("protocol/"):
+                found = sha256()
+                for chunk in self._readable(name):
+                    found.update(chunk)
+                if found.hexdigest() != wanted.pop(name, None):
+                    self._findings.add(
+                        "manifest.protocol", None, found=found.hexdigest(), field=name
+                    )
+        for name in sorted(wanted):
+            self._findings.add("manifest.protocol", None, found="none", field=name[:200])
+
+    def _check_vocabulary(self) -> None:
+        own = resources.files("ledger.events").joinpath("vocabulary.json").read_bytes()
+        name = "vocabulary.json"
+        if name in self._archive and b"".join(self._readable(name)) != own:
+            self._findings.add("manifest.vocabulary", None, field=name)
+
+
+def verify_bundle(
+    path: Path, *, trust: RootOfTrust | None = None, progress: Progress | None = None
+) -> VerificationReport:
+    """Verify a bundle of the whole log, see `ledger.verification.run.verify`.
+
+    Raises:
+        Unavailable: as `BundleEvidence`: what cannot be opened cannot be checked.
+    """
+    with BundleEvidence(path) as source:
+        return verify_opened(source, trust=trust, progress=progress)
+
+
+def verify_opened(
+    source: BundleEvidence, *, trust: RootOfTrust | None, progress: Progress | None
+) -> VerificationReport:
+    """Verify a bundle that was opened already."""
+    own = source.own_findings()
+    report = verify(source, trust=trust, progress=progress, findings=own)
+    return replace(report, checks_done=(*report.checks_done, Check.MANIFEST))
+
+
+def _row(seq: int, data: bytes | None) -> StoredRow:
+    return StoredRow(seq, UNREADABLE if data is None else data)
+
+
+def _in_tree(name: str, size: int) -> bool:
+    try:
+        tile = parse_tile_path(name)
+    except LedgerError:
+        return False
+    return (
+        tile.level is not None and tile.width is None and tile.index < full_tiles(tile.level, size)
+    )
+
+
+def kind_of_bundle(path: Path) -> str:
+    """``log`` or ``dossier``, by the manifest or, where that cannot be read, by the members."""
+    with Archive(path) as archive:
+        return kind_of(archive, read_manifest(archive, Findings()))

@@ -1,0 +1,221 @@
+"""The lines of a bundle's members, kept where they can be asked for by position.
+
+A private temporary SQLite database, which spills to disk by itself and leaves nothing behind: so
+memory stays bounded whatever the length of the log.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from ledger.errors import LedgerError
+from ledger.signing import base64url
+from ledger.signing.strict_json import Limits, parse_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ledger.signing.strict_json import JsonObject
+
+LONGEST_LINE: Final = 1_000_000
+"""Bytes of a line that are read; entries are shorter, notes too."""
+
+_SCHEMA: Final = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+CREATE TABLE entries (seq INTEGER PRIMARY KEY, data BLOB, event_id BLOB);
+CREATE TABLE openings (place INTEGER PRIMARY KEY, seq INTEGER, number INTEGER, disclosure TEXT);
+CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note TEXT, previous INTEGER);
+"""
+_INDICES: Final = """
+CREATE INDEX entries_by_event ON entries (event_id, seq);
+CREATE INDEX openings_by_seq ON openings (seq, number, place);
+"""
+_MOST_PROTOCOLS: Final = 10_000
+_PROTOCOLS: Final = ("trial.opened.v1", "protocol.amended.v1")
+_UNFIT: Final = (LedgerError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
+Complaint = tuple[int, str]
+"""A line's number, from 1, and what is wrong with it."""
+
+
+def lines(chunks: Iterable[bytes], *, longest: int = LONGEST_LINE) -> Iterator[bytes | None]:
+    """The lines of a member without their ends, None for one that is too long to be read."""
+    pending, too_long = b"", False
+    for chunk in chunks:
+        *whole, rest = chunk.split(b"\n")
+        for part in whole:
+            line = pending + part
+            yield None if too_long or len(line) > longest else line
+            pending, too_long = b"", False
+        pending += rest
+        if len(pending) > longest:
+            pending, too_long = b"", True
+    if pending or too_long:
+        yield None if too_long else pending
+
+
+class Unpacked:
+    """Entries, openings and checkpoints of a bundle, each line in its place."""
+
+    def __init__(self) -> None:
+        self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._connection.executescript(_SCHEMA)
+        self.protocols: set[str] = set()
+        """SHA-256 of the protocol versions that the entries put in force, as they state them."""
+
+    def close(self) -> None:
+        """Throw everything away."""
+        self._connection.close()
+
+    def take_entries(self, found: Iterable[bytes | None]) -> Iterator[Complaint]:
+        """Take the lines of ``entries.jsonl``; those that have no place come back.
+
+        A line stands at the position after the line before it, whatever position it states,
+        unless the lines around it show that lines are missing or were put in between.
+        """
+        expected, line_number = 0, 0
+        with_next = _paired(_peeked(line, self.protocols) for line in found)
+        self._connection.execute("BEGIN")
+        for (data, seq, event_id), following in with_next:
+            line_number += 1
+            place = _place(expected, seq, following)
+            if place is None:
+                yield line_number, f"entry {seq} stands here between {expected - 1} and {expected}"
+                continue
+            self._connection.execute(
+                "INSERT INTO entries VALUES (?, ?, ?)", (place, data, event_id)
+            )
+            expected = place + 1
+        self._connection.execute("COMMIT")
+
+    def take_openings(self, found: Iterable[bytes | None]) -> Iterator[Complaint]:
+        """Take the lines of ``openings.jsonl``; those that cannot be read come back."""
+        yield from self._take(
+            found, ("seq", "number", "disclosure"), (int, int, str),
+            "INSERT INTO openings (seq, number, disclosure) VALUES (?, ?, ?)",
+        )  # fmt: skip
+        self._connection.executescript(_INDICES)
+
+    def take_checkpoints(self, found: Iterable[bytes | None]) -> Iterator[Complaint]:
+        """Take the lines of ``checkpoints.jsonl``; those that cannot be read come back."""
+        yield from self._take(
+            found, ("size", "note", "previous"), (int, str, int),
+            "INSERT OR IGNORE INTO checkpoints VALUES (?, ?, ?)",
+        )  # fmt: skip
+
+    def rows(self, after: int | None, limit: int) -> list[tuple[int, bytes | None]]:
+        """Positions and bytes of the next entries, None for a line too long to be read."""
+        return self._all(
+            "SELECT seq, data FROM entries WHERE seq > ? ORDER BY seq LIMIT ?",
+            -1 if after is None else after, limit,
+        )  # fmt: skip
+
+    def named(self, event_id: bytes) -> tuple[int, bytes | None] | None:
+        """The first entry that states an event id."""
+        found = self._all(
+            "SELECT seq, data FROM entries WHERE event_id = ? ORDER BY seq LIMIT 1", event_id
+        )
+        return found[0] if found else None
+
+    def checkpoints(self, after: int | None, limit: int) -> list[tuple[int, str, int]]:
+        """Size, note and previous size of the next checkpoints."""
+        return self._all(
+            "SELECT size, note, previous FROM checkpoints WHERE size > ? ORDER BY size LIMIT ?",
+            -1 if after is None else after, limit,
+        )  # fmt: skip
+
+    def openings(self, first: int, last: int) -> list[tuple[int, int, str]]:
+        """Position, number and disclosure of the openings of a range."""
+        return self._all(
+            "SELECT seq, number, disclosure FROM openings WHERE seq BETWEEN ? AND ?"
+            " ORDER BY seq, number, place LIMIT 100000",
+            first, last,
+        )  # fmt: skip
+
+    def stray_openings(self, size: int, limit: int) -> list[tuple[int, int, str]]:
+        """The openings kept for no position below a size."""
+        return self._all(
+            "SELECT seq, number, disclosure FROM openings WHERE seq < 0 OR seq >= ? LIMIT ?",
+            size, limit,
+        )  # fmt: skip
+
+    def count(self, table: str) -> int:
+        """How many lines of a member were taken: ``entries``, ``openings`` or ``checkpoints``."""
+        # The names are our own, see above.
+        return int(self._all(f"SELECT COUNT(*) FROM {table}")[0][0])  # noqa: S608
+
+    def _take(
+        self,
+        found: Iterable[bytes | None],
+        names: Sequence[str],
+        types: Sequence[type],
+        statement: str,
+    ) -> Iterator[Complaint]:
+        self._connection.execute("BEGIN")
+        for number, line in enumerate(found, 1):
+            value = _object(line)
+            values = [value.get(name) for name in names]
+            if set(value) != set(names) or [type(v) for v in values] != [*types]:
+                yield number, "not a line of this member"
+            elif self._connection.execute(statement, values).rowcount != 1:
+                yield number, "repeats a line before it"
+        self._connection.execute("COMMIT")
+
+    def _all(self, statement: str, *values: object) -> list[Any]:
+        return self._connection.execute(statement, values).fetchall()
+
+
+_Peeked = tuple[bytes | None, int | None, bytes | None]
+
+
+def _peeked(line: bytes | None, protocols: set[str]) -> _Peeked:
+    """A line with the position and event id it states; nothing here is believed later on."""
+    seq = event_id = None
+    try:
+        entry = json.loads(line or b"")
+        seq = entry["seq"] if type(entry["seq"]) is int and 0 <= entry["seq"] < 2**53 else None
+        event = json.loads(_payload(entry["statement"]))
+        event_id = UUID(event["id"]).bytes
+        if event["type"] in _PROTOCOLS and len(protocols) < _MOST_PROTOCOLS:
+            protocols.add(str(event["data"]["protocol_sha256"])[:64])
+    except _UNFIT:
+        return line, seq, event_id
+    return line, seq, event_id
+
+
+def _payload(statement: str) -> bytes:
+    text = json.loads(statement)["payload"] if statement[0] == "{" else statement.split(".")[1]
+    return base64url.decode(text)
+
+
+def _paired(found: Iterable[_Peeked]) -> Iterator[tuple[_Peeked, int | None]]:
+    """Each line with the position that the line behind it states."""
+    before: _Peeked | None = None
+    for one in found:
+        if before is not None:
+            yield before, one[1]
+        before = one
+    if before is not None:
+        yield before, None
+
+
+def _place(expected: int, stated: int | None, following: int | None) -> int | None:
+    """Where a line stands: the position after the one before, unless a gap or an insertion."""
+    if stated is None or stated == expected or following == expected + 1:
+        return expected
+    if following == expected or (following is None and stated < expected):
+        return None
+    if stated > expected and following in (None, stated + 1):
+        return stated
+    return expected
+
+
+def _object(line: bytes | None) -> JsonObject:
+    try:
+        return parse_object(line or b"", limits=Limits(size=LONGEST_LINE))
+    except LedgerError:
+        return {}

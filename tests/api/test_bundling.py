@@ -1,0 +1,88 @@
+"""Bundles as their users see them: `bundle`, `GET /bundle`, `verify FILE`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from api.cli.bundling import bundle
+from api.cli.verifying import COULD_NOT_CHECK, DAMAGED, verify
+from tests.build_ledger import TRIAL, BuiltLedger, build_ledger, identify
+from tests.ledger.verification.pack import members_of, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+    from flask.testing import FlaskClient
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> BuiltLedger:
+    """A closed ledger with one subject."""
+    one = build_ledger(tmp_path)
+    one.record(identify(one, 1))
+    one.close()
+    return one
+
+
+def run(built: BuiltLedger, *more: str) -> Result:
+    """The command on a ledger."""
+    return CliRunner().invoke(bundle, ["--database", built.url, *more], catch_exceptions=False)
+
+
+def test_a_bundle_is_written_verified_and_written_again_with_the_same_bytes(
+    closed: BuiltLedger, tmp_path: Path
+) -> None:
+    """With the report of both forms, and no half-written file beside it."""
+    one, other = tmp_path / "one.zip", tmp_path / "other.zip"
+    written = run(closed, "--out", str(one), "--json")
+    assert run(closed, "--out", str(other)).exit_code == 0
+    assert one.read_bytes() == other.read_bytes()
+    assert json.loads(written.stdout)["bytes"] == one.stat().st_size
+    assert {"report.html", "report.json", "entries.jsonl"} <= set(members_of(one))
+    trust = ["--key", closed.vkey, "--genesis", closed.ledger.genesis.record.sha256]
+    outcome = CliRunner().invoke(verify, [str(one), *trust])
+    assert outcome.exit_code == 0
+    assert outcome.stdout.startswith("Sound: ")
+    assert "Not checked: projections, head file." in outcome.stdout.splitlines()
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_dossier_is_preceded_by_its_commitment(closed: BuiltLedger, tmp_path: Path) -> None:
+    """And shows the replay beside the records."""
+    path = tmp_path / "dossier.zip"
+    assert run(closed, "--out", str(path), "--subject", "SY01-0001").exit_code == 0
+    assert "replay.json" in members_of(path)
+    outcome = CliRunner().invoke(verify, [str(path), "--json"])
+    assert (outcome.exit_code, json.loads(outcome.stdout)["kind"]) == (0, "dossier")
+
+
+def test_an_altered_bundle_is_damage(closed: BuiltLedger, tmp_path: Path) -> None:
+    """Each finding is a line; what is no bundle could not be checked."""
+    path = tmp_path / "one.zip"
+    run(closed, "--out", str(path))
+    members = members_of(path)
+    members["report.html"] += b" "
+    outcome = CliRunner().invoke(verify, [str(write(path, members))])
+    assert outcome.exit_code == DAMAGED
+    assert outcome.stdout.startswith("manifest.member at log (report.html)")
+    path.write_bytes(b"no zip")
+    assert CliRunner().invoke(verify, [str(path)]).exit_code == COULD_NOT_CHECK
+
+
+def test_the_service_serves_the_bundle_the_command_writes(
+    built: BuiltLedger, client: FlaskClient, tmp_path: Path
+) -> None:
+    """Byte for byte."""
+    answer = client.get(f"/v1/trials/{TRIAL}/bundle")
+    assert (answer.status_code, answer.content_type) == (200, "application/zip")
+    served = answer.get_data()
+    assert answer.content_length == len(served)
+    answer.close()
+    built.close()
+    run(built, "--out", str(tmp_path / "one.zip"))
+    assert (tmp_path / "one.zip").read_bytes() == served

@@ -1,0 +1,67 @@
+"""Bundles taken apart and put together again, with or without a manifest that fits."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING
+
+from ledger.bundling import write_bundle
+from ledger.signing.strict_json import JsonObject, parse_object
+from ledger.storage.evidence import DatabaseEvidence
+from ledger.verification.archive import Member, measure, write_archive
+from ledger.verification.manifest import MANIFEST, manifest_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+PAGES = {"report.html": b"<!doctype html>", "report.json": b"{}"}
+
+
+def made(database: Path, path: Path) -> Path:
+    """The bundle of a database."""
+    with DatabaseEvidence(database) as source, path.open("wb") as file:
+        write_bundle(file, source, software="trial-ledger 0", pages=PAGES)
+    return path
+
+
+def members_of(path: Path) -> dict[str, bytes]:
+    """The members of a bundle by name, read by the standard library alone."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write(path: Path, members: Mapping[str, bytes]) -> Path:
+    """A bundle in the form it has, of exactly these members."""
+    listed = [Member.of(name, content) for name, content in members.items()]
+    with path.open("wb") as file:
+        write_archive(file, [(member, measure(member)) for member in listed])
+    return path
+
+
+def manifest_of(members: Mapping[str, bytes]) -> JsonObject:
+    """What the manifest says, without its own checksum."""
+    value = parse_object(members[MANIFEST])
+    del value["checksum"]
+    return value
+
+
+def sealed_again(members: Mapping[str, bytes], **values: object) -> dict[str, bytes]:
+    """The members with a manifest that fits them, as a forger would make it."""
+    value = manifest_of(members)
+    others = {name: content for name, content in members.items() if name != MANIFEST}
+    measured = [measure(Member.of(name, content)) for name, content in others.items()]
+    value["members"] = {m.name: {"bytes": m.size, "sha256": m.sha256} for m in measured}
+    value.update(values)  # type: ignore[arg-type]
+    return {**others, MANIFEST: manifest_bytes(value)}
+
+
+def deflated(members: Mapping[str, bytes]) -> bytes:
+    """The members as somebody else's program would pack them."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
