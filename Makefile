@@ -46,7 +46,7 @@ demo: $(INSTALLED) ## Run the seed trial end to end, verify it, write var/demo/r
 
 .PHONY: test
 test: $(INSTALLED) ## Run the quick tests (all: .venv/bin/pytest -m "long or not long")
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: check
 check: $(INSTALLED) ## Check format, lint, types, layers and generated pages

@@ -13,7 +13,18 @@ from flask_smorest import Api
 from api import door, problems
 from api.context import KEY, Doors
 from api.metrics import Metrics
-from api.resources import bundle, deviations, events, log, report, service, subjects, tiles, trail
+from api.resources import (
+    bundle,
+    deviations,
+    events,
+    log,
+    report,
+    service,
+    subjects,
+    tiles,
+    timestamps,
+    trail,
+)
 from api.responses import JSON
 from api.schemas.openapi import Problem
 from api.statements import MAX_MANY_BYTES
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
     from marshmallow import Schema
 
     from ledger.service import TrialLedger
+    from ledger.timestamp_follower import TimestampFollower
     from projections.reading import Projections
 
 OPENAPI_VERSION: Final = "3.1.0"
@@ -53,7 +65,11 @@ class DoorApi(Api):
 
 
 def create_app(
-    ledger: TrialLedger, projections: Projections, settings: DoorSettings | None = None
+    ledger: TrialLedger,
+    projections: Projections,
+    settings: DoorSettings | None = None,
+    *,
+    stamping: TimestampFollower | None = None,
 ) -> Flask:
     """The application over an open ledger; whoever opened the ledger closes it."""
     chosen = settings or DoorSettings()
@@ -67,11 +83,12 @@ def create_app(
         PROPAGATE_EXCEPTIONS=False,
     )
     app.url_map.strict_slashes = True
-    app.extensions[KEY] = Doors(ledger, projections, Metrics())
+    app.extensions[KEY] = Doors(ledger, projections, Metrics(), stamping)
     door.guard(app, hosts=chosen.hosts, rate=chosen.rate)
     _measure(app)
     api = DoorApi(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(_schema_name)})
-    for module in (events, trail, subjects, deviations, report, bundle, log, tiles, service):
+    reading = (events, trail, subjects, deviations, report, bundle)
+    for module in (*reading, log, tiles, timestamps, service):
         api.register_blueprint(module.door)
     problems.register(app)
     with app.app_context():

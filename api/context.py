@@ -15,6 +15,7 @@ from ledger.signing.rfc3339 import is_plausible, parse_rfc3339
 if TYPE_CHECKING:
     from api.metrics import Metrics
     from ledger.service import TrialLedger
+    from ledger.timestamp_follower import TimestampFollower
     from projections.reading import Projections
 
 KEY: Final = "trial-ledger"
@@ -33,6 +34,7 @@ class Doors:
     ledger: TrialLedger
     projections: Projections
     metrics: Metrics
+    stamping: TimestampFollower | None = None
     verifiers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(VERIFIERS, thread_name_prefix="verify")
     )
@@ -74,7 +76,8 @@ class Doors:
         Raises RejectedInput ``query.beyond-head`` and Unavailable ``projections.behind``.
         """
         head = self.head
-        size = self.ledger.position_at(wanted) if isinstance(wanted, datetime) else wanted
+        position_at = self.ledger.application.position_at
+        size = position_at(wanted) if isinstance(wanted, datetime) else wanted
         if size is not None and size > head:
             raise RejectedInput(
                 "query.beyond-head",

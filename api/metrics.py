@@ -61,6 +61,19 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
 
+        self.stamped = Gauge(
+            "ledger_timestamp_size", "Entries under the newest time stamp.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.stamped_age = Gauge(
+            "ledger_timestamp_age_seconds", "Age of the newest time stamp.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.stamping_up = Gauge(
+            "ledger_timestamp_up", "1 while the time-stamping authority answers well, 0 otherwise.",
+            ("authority",), registry=self.registry,
+        )  # fmt: skip
+
     def publication(self, state: Mapping[str, Any] | None) -> None:
         """Take over what ``api.cosigning.cosigning_state`` says."""
         if state is None or "error" in state:
@@ -73,6 +86,14 @@ class Metrics:
         for witness in state["witnesses"]:
             self.witness_size.labels(witness["name"]).set(witness["size"])
             self.witness_up.labels(witness["name"]).set(1 if witness["error"] is None else 0)
+
+    def stamping(self, state: Mapping[str, Any] | None) -> None:
+        """Take over what ``api.stamping.stamping_state`` says."""
+        if state is None:
+            return
+        self.stamped.set(state["size"])
+        self.stamped_age.set(state["age_seconds"] or 0)
+        self.stamping_up.labels(state["authority"]).set(1 if state["error"] is None else 0)
 
     def text(self) -> bytes:
         """All measures as text."""

@@ -62,6 +62,7 @@ FAMILIES: Final = (
     Family("tiles.", 404, "There is no such tile"),
     Family("log.beyond-newest", 404, "The log is not that long"),
     Family("log.not-cosigned", 404, "No quorum has cosigned the log yet"),
+    Family("timestamps.not-found", 404, "There is no such time stamp"),
     Family("trial.not-found", 404, "There is no such trial"),
     Family("problem.not-found", 404, "There is no such problem"),
     Family("query.", 422, "The query is not acceptable"),

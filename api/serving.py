@@ -15,11 +15,13 @@ from granian.constants import Interfaces
 
 from api.app import DoorSettings, create_app
 from api.door import RateLimit
+from api.stamping import StampingSettings, open_authority, start_stamping
 from ledger.application import LedgerApplication, database_path
 from ledger.errors import RejectedInput, Unavailable
 from ledger.genesis import read_genesis
 from ledger.publishing import read_policy
 from ledger.service import LedgerFiles, TrialLedger
+from ledger.timestamp_follower import INTERVAL_SECONDS
 from projections.reading import Projections
 
 if TYPE_CHECKING:
@@ -37,12 +39,13 @@ class ServeSettings:
     """Where the ledger lies, and under which further names than localhost it is reached.
 
     ``hosts`` are names that a Host header may give (a tunnel's, for example);
-    ``witness_policy`` is a C2SP tlog-policy file.
+    ``witness_policy`` is a C2SP tlog-policy file, ``stamping`` an RFC 3161 authority to ask.
     """
 
     database: str
     head_file: Path | None = None
     witness_policy: Path | None = None
+    stamping: StampingSettings | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
@@ -54,6 +57,11 @@ class ServeSettings:
                 database=env.str("DATABASE_URL"),
                 head_file=env.path("HEAD_FILE", None),
                 witness_policy=env.path("WITNESS_POLICY", None),
+                stamping=StampingSettings.given(
+                    env.str("TSA_URL", None),
+                    env.path("TSA_CERTIFICATES", None),
+                    env.float("TSA_INTERVAL", INTERVAL_SECONDS),
+                ),
                 hosts=frozenset(env.list("ALLOWED_HOSTS", [])),
             )
 
@@ -69,11 +77,15 @@ def build(settings: ServeSettings) -> Flask:
     policy = read_policy(settings.witness_policy) if settings.witness_policy else None
     ledger = TrialLedger(settings.database, LedgerFiles.beside(path, head=settings.head_file))
     ledger.publish(policy)
+    stamping = start_stamping(ledger, settings.stamping) if settings.stamping else None
     projections = follow(ledger)
     atexit.register(ledger.close)
+    if stamping is not None:
+        atexit.register(stamping.close)
     atexit.register(projections.close)  # runs first
     rate = None if ledger.genesis.demonstration else RATE
-    return create_app(ledger, projections, DoorSettings(hosts=settings.hosts, rate=rate))
+    doors = DoorSettings(hosts=settings.hosts, rate=rate)
+    return create_app(ledger, projections, doors, stamping=stamping)
 
 
 def follow(ledger: TrialLedger) -> Projections:
@@ -91,13 +103,14 @@ def serve(
     workers: int = WORKERS,
     head_file: Path | None = None,
     witness_policy: Path | None = None,
+    stamping: StampingSettings | None = None,
     hosts: frozenset[str] = frozenset(),
 ) -> None:
     """Serve a ledger until interrupted (SIGINT, SIGTERM).
 
     Raises RejectedInput ``serving.not-loopback``, ``.workers``, ``.port`` and ``.no-database``,
     Unavailable ``serving.port`` when the port is taken, TrustFailure ``policy.…`` for the witness
-    policy, and what reading entry 0 raises.
+    policy and ``timestamps.…`` for the time-stamping authority, and what reading entry 0 raises.
     """
     require_loopback(host)
     if workers != WORKERS:
@@ -112,9 +125,9 @@ def serve(
     _require_free(host, port)
     if witness_policy is not None:
         read_policy(witness_policy)  # its faults show here, not in the process that serves
-    settings = ServeSettings(
-        database=database, head_file=head_file, witness_policy=witness_policy, hosts=hosts
-    )
+    if stamping is not None:
+        open_authority(stamping).close()  # likewise
+    settings = ServeSettings(database, head_file, witness_policy, stamping, hosts)
     server = Granian(
         "api.serving:application",
         address=host,

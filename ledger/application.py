@@ -12,12 +12,15 @@ from eventsourcing.utils import Environment, EnvType
 
 from ledger.aggregates.chronicle import Chronicle, RecordMapper, project_chronicle
 from ledger.errors import RejectedInput
+from ledger.log.entry import parse_entry
 from ledger.record import Record, read_record
+from ledger.signing.rfc3339 import format_recorded_at
 from ledger.storage.private_file import create_private
 from ledger.storage.sqlite import SQLiteLedgerFactory, SQLiteLedgerRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from eventsourcing.persistence import InfrastructureFactory, Mapper
 
@@ -33,8 +36,17 @@ class LedgerApplication(Application[str]):
     name = "trial-ledger"
 
     def __init__(self, database: str, *, create: bool = True) -> None:
-        """Open a database; with ``create`` its tables are made where they are missing."""
+        """Open a database; with ``create`` its tables are made where they are missing.
+
+        Raises RejectedInput ``settings.no-database`` for a file that is not there.
+        """
         self._database = database_path(database)
+        if not create and not self._database.is_file():
+            raise RejectedInput(
+                "settings.no-database",
+                f"There is no ledger at {self._database}.",
+                remedy="Check --database, or begin with trial-ledger demo or init.",
+            )
         self._create = create
         super().__init__({"AGGREGATE_CACHE_MAXSIZE": "2048", "DEEPCOPY_FROM_AGGREGATE_CACHE": "n"})
 
@@ -97,6 +109,19 @@ class LedgerApplication(Application[str]):
             read_record(data, openings.get(seq, ()))
             for seq, data in self.store.entries(start, stop)
         ]
+
+    def position_at(self, instant: datetime) -> int:
+        """How many entries had been recorded by an instant (``recorded_at`` never decreases)."""
+        store, wanted = self.store, format_recorded_at(instant)
+        low, high = 0, store.head().size
+        while low < high:
+            middle = (low + high) // 2
+            data = store.entry(middle)
+            if data is not None and parse_entry(data).recorded_at <= wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     def record_group(self, records: Sequence[Record], commit: Commit) -> None:
         """Store a group of records with all that enters with them, in one transaction."""

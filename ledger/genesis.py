@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from eventsourcing.persistence import PersistenceError
+
 from ledger.errors import RejectedInput, TrustFailure
 from ledger.events.registry import EVENT_TYPES
 from ledger.log.chain import ChainHead, Draft, StreamHead, advance, append
@@ -113,6 +115,12 @@ class Genesis:
         return self.record.data["demonstration"] is True
 
     @property
+    def vkey(self) -> str:
+        """The log's Ed25519 verifier key, the first that entry 0 lists."""
+        vkeys = self.record.data["log_vkeys"]
+        return str(vkeys[0]) if isinstance(vkeys, list) else ""
+
+    @property
     def origin(self) -> str:
         """The log's origin."""
         return str(self.record.data["origin"])
@@ -120,7 +128,10 @@ class Genesis:
 
 def read_genesis(application: LedgerApplication) -> Genesis:
     """Read entry 0; raises TrustFailure when the database holds no trial."""
-    data = application.store.entry(0)
+    try:
+        data = application.store.entry(0)
+    except PersistenceError:
+        data = None  # a file without the tables of a ledger
     if data is None:
         raise TrustFailure(
             "genesis.missing",

@@ -11,12 +11,11 @@ from ledger.clock import Clock, SystemClock
 from ledger.errors import IntegrityFailure, LedgerError, TrustFailure, Unavailable
 from ledger.genesis import Genesis, read_genesis
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
-from ledger.log.entry import entry_hash, parse_entry
+from ledger.log.entry import entry_hash
 from ledger.log.tiles import node_fetcher
 from ledger.log.tree import frontier_at
 from ledger.publishing import INTERVAL_SECONDS, Publisher
 from ledger.signing.ledger_keys import LedgerKeys
-from ledger.signing.rfc3339 import format_recorded_at
 from ledger.storage.head_file import HeadFile, require_contained
 from ledger.storage.published import PublishedCheckpoints
 from ledger.storage.quarantine import Quarantine
@@ -77,7 +76,7 @@ class TrialLedger:
     def __init__(
         self, database: str, files: LedgerFiles | None = None, *, clock: Clock | None = None
     ) -> None:
-        self.application = LedgerApplication(database)
+        self.application = LedgerApplication(database, create=False)
         self.files = files or LedgerFiles.beside(self.application.path)
         self.clock = clock or SystemClock()
         self.genesis: Genesis = read_genesis(self.application)
@@ -149,19 +148,6 @@ class TrialLedger:
         """The record of an event id."""
         seq = self.application.store.position_of(event_id)
         return None if seq is None else self.application.record(seq)
-
-    def position_at(self, instant: datetime) -> int:
-        """How many entries had been recorded by an instant (``recorded_at`` never decreases)."""
-        store, wanted = self.application.store, format_recorded_at(instant)
-        low, high = 0, store.head().size
-        while low < high:
-            middle = (low + high) // 2
-            data = store.entry(middle)
-            if data is not None and parse_entry(data).recorded_at <= wanted:
-                low = middle + 1
-            else:
-                high = middle
-        return low
 
     def receipt(self, seq: int) -> Receipt:
         """The receipt of an entry under the first checkpoint that covers it."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from ledger.errors import LedgerError
 from ledger.log.note import split_note
 from ledger.signing.rfc3339 import parse_rfc3339
-from ledger.timestamping import ANSWER_SECONDS, CONNECT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 
 INTERVAL_SECONDS = 3600.0
 """Least time between two requests to an authority, where nothing else is configured."""
+
+CLOSE_SECONDS = 15.0
+"""How long a request under way is waited for at the end."""
 
 _log = logging.getLogger("ledger.timestamping")
 
@@ -78,7 +80,7 @@ class TimestampFollower:
         """Stop; a request under way is waited for, within bounds."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=CONNECT_SECONDS + ANSWER_SECONDS)
+            self._thread.join(timeout=CLOSE_SECONDS)
         self._authority.close()
 
     def round(self) -> None:
@@ -112,7 +114,7 @@ class TimestampFollower:
 
     def _recall(self) -> None:
         newest = self._kept.newest()
-        if newest is not None:
+        if newest is not None and newest.intact:
             time = parse_rfc3339(newest.time)
             self.standing = replace(self.standing, size=newest.size, time=time)
 
@@ -122,8 +124,10 @@ class TimestampFollower:
             return
         text = split_note(newest.note)[0]
         stamp = self._authority.stamp(text.encode())
-        time = stamp.time.isoformat().replace("+00:00", "Z")
         self._kept.keep(
-            size=newest.size, time=time, authority=stamp.authority, response=stamp.response
+            size=newest.size,
+            time=stamp.rfc3339,
+            authority=stamp.authority,
+            response=stamp.response,
         )
         self.standing = TimestampStanding(self._authority.name, newest.size, stamp.time)

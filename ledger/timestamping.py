@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import urllib3
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from rfc3161_client import (
     HashAlgorithm,
     PKIStatus,
@@ -44,10 +45,12 @@ MAX_CERTIFICATE_FILE_BYTES = 4_000_000
 QUERY = "application/timestamp-query"
 REPLY = "application/timestamp-reply"
 _SHA256 = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
-# What the token's parsers raise on foreign bytes, `ValueError` for nearly all of them.
+# What the token's parsers raise on foreign bytes: `ValueError` for nearly all of them, `KeyError`
+# for a kind of string that no name has.
 _UNREADABLE = (
     ValueError,
     TypeError,
+    LookupError,
     OverflowError,
     x509.InvalidVersion,
     x509.DuplicateExtension,
@@ -70,6 +73,11 @@ class Timestamp:
     time: datetime
     authority: str
     response: bytes
+
+    @property
+    def rfc3339(self) -> str:
+        """The time as it is kept: RFC 3339 in UTC, with the fraction the authority gave."""
+        return self.time.isoformat().replace("+00:00", "Z")
 
 
 def read_certificates(path: Path) -> TrustedCertificates:
@@ -226,14 +234,19 @@ def _signer(decoded: TimeStampResponse, trusted: TrustedCertificates) -> x509.Ce
 
 
 def _stamps(certificate: x509.Certificate) -> bool:
+    """Whether it is an authority's own: for time stamping, and not an issuer's."""
     try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-        limits = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound as missing:
-        if missing.oid != x509.BasicConstraints.oid:
-            return False
-        return x509.ExtendedKeyUsageOID.TIME_STAMPING in usage.value
-    return not limits.ca and x509.ExtendedKeyUsageOID.TIME_STAMPING in usage.value
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return ExtendedKeyUsageOID.TIME_STAMPING in usage and not _issues(certificate)
+
+
+def _issues(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def _host(url: str) -> str:

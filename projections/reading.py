@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ledger.application import LedgerApplication
+from ledger.genesis import Genesis, read_genesis
 from ledger.rules.deviation import TrialOverview
 from ledger.rules.deviations import TRIAL_RULES
 from ledger.signing.rfc3339 import parse_rfc3339
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.aggregates.trial_state import TrialState
-    from ledger.application import LedgerApplication
     from ledger.genesis import Genesis
     from ledger.rules.case import Case
     from ledger.signing.strict_json import JsonObject, JsonValue
@@ -51,6 +53,19 @@ class OpenedLog:
 
     application: LedgerApplication
     genesis: Genesis
+
+
+@contextmanager
+def opened(database: str) -> Iterator[OpenedLog]:
+    """Open a database for reading alone: no key, no writer, nothing is created.
+
+    Raises RejectedInput when there is no such database, TrustFailure when it holds no trial.
+    """
+    application = LedgerApplication(database, create=False)
+    try:
+        yield OpenedLog(application, read_genesis(application))
+    finally:
+        application.close()
 
 
 def projections_path(database: Path) -> Path:

@@ -20,6 +20,7 @@ def pytest_report_header() -> list[str]:
     optional = {
         "sqlite3 command": shutil.which("sqlite3"),
         "strace": shutil.which("strace"),
+        "openssl": shutil.which("openssl"),
         "go": shutil.which("go"),
         "spicy-litetlog": shutil.which("spicy-litetlog"),
     }

@@ -10,9 +10,8 @@ from api import serving
 from api.cli.verifying import examine
 from api.demonstration.run import run_demonstration
 from ledger.log.note import VerifierKey
-from ledger.service import TrialLedger
 from ledger.verification.report import RootOfTrust
-from projections.reading import Projections
+from projections.reading import Projections, opened
 from projections.report import render
 
 
@@ -37,7 +36,7 @@ def demo(*, database: str | None, directory: Path, seed: int, then_serve: bool, 
     outcome = examine(url, trust=trust)
     verification = outcome.to_json()
     report = directory / "report.html"
-    with TrialLedger(url) as ledger:
+    with opened(url) as ledger:
         views = Projections(ledger)
         try:
             views.follow()

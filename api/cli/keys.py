@@ -10,10 +10,9 @@ from rich.table import Table
 
 from api.cli import options
 from api.identity import Identity
-from ledger.application import LedgerApplication
-from ledger.genesis import read_genesis
 from ledger.signing.jwk import Curve
 from ledger.signing.register import Register
+from projections.reading import opened
 
 
 @click.group()
@@ -26,11 +25,8 @@ def keys() -> None:
 @click.option("--all", "show_all", is_flag=True, help="All verifier keys and the hash of entry 0.")
 def log(*, database: str, show_all: bool) -> None:
     """Print the log's Ed25519 verifier key on one line."""
-    application = LedgerApplication(database)
-    try:
-        genesis = read_genesis(application)
-    finally:
-        application.close()
+    with opened(database) as ledger:
+        genesis = ledger.genesis
     vkeys = genesis.record.data["log_vkeys"]
     listed = [str(vkey) for vkey in vkeys] if isinstance(vkeys, list) else []
     for vkey in listed if show_all else listed[:1]:
@@ -44,11 +40,8 @@ def log(*, database: str, show_all: bool) -> None:
 @options.as_json
 def show(*, database: str, as_json: bool) -> None:
     """List every registered key with its owner and standing."""
-    application = LedgerApplication(database)
-    try:
-        register = Register(application.merged("trial", "access"))
-    finally:
-        application.close()
+    with opened(database) as ledger:
+        register = Register(ledger.application.merged("trial", "access"))
     rows = [
         {
             "kid": key.kid,

@@ -8,8 +8,7 @@ import click
 
 from api.cli import options
 from api.cli.progress import progress_bar
-from ledger.service import TrialLedger
-from projections.reading import Projections
+from projections.reading import Projections, opened
 
 
 @click.group()
@@ -21,7 +20,7 @@ def projections() -> None:
 @options.database
 def rebuild(*, database: str) -> None:
     """Throw the projections away and fold them again from entry 0."""
-    with TrialLedger(database) as ledger, progress_bar("Rebuilding projections") as progress:
+    with opened(database) as ledger, progress_bar("Rebuilding projections") as progress:
         views = Projections(ledger)
         try:
             size = views.rebuild(progress)
@@ -35,7 +34,7 @@ def rebuild(*, database: str) -> None:
 @options.as_json
 def check(*, database: str, as_json: bool) -> None:
     """Compare the stored projections with a fresh fold; exit 1 and name what differs."""
-    with TrialLedger(database) as ledger, progress_bar("Checking projections") as progress:
+    with opened(database) as ledger, progress_bar("Checking projections") as progress:
         views = Projections(ledger)
         try:
             differences = views.check(progress)

@@ -13,9 +13,8 @@ from api.cli import options
 from api.cli.course import print_course
 from api.cli.verifying import examine
 from ledger.errors import RejectedInput
-from ledger.service import TrialLedger
 from ledger.signing.rfc3339 import parse_rfc3339
-from projections.reading import Projections
+from projections.reading import OpenedLog, Projections, opened
 from projections.report import render
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def replay(
     *, subject: str, database: str, known_at: str | None, true_at: str | None, as_json: bool
 ) -> None:
     """Show the course of one subject, as known at a moment or as it was true."""
-    with TrialLedger(database) as ledger:
+    with opened(database) as ledger:
         views = Projections(ledger)
         try:
             found = views.replay(
@@ -68,7 +67,7 @@ def report(
 ) -> None:
     """Write the GCP audit report: one self-contained file."""
     verification = None if unverified else examine(database).to_json()
-    with TrialLedger(database) as ledger:
+    with opened(database) as ledger:
         views = Projections(ledger)
         try:
             views.follow()
@@ -93,9 +92,9 @@ def _instant(text: str | None) -> datetime | None:
     return None if text is None else parse_rfc3339(text)
 
 
-def _position(ledger: TrialLedger, text: str | None) -> int | None:
+def _position(ledger: OpenedLog, text: str | None) -> int | None:
     if text is None:
         return None
     if text.isascii() and text.isdigit():
         return int(text)
-    return ledger.position_at(parse_rfc3339(text))
+    return ledger.application.position_at(parse_rfc3339(text))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from api import serving
-from api.cli import options
+from api.cli import options, stamping
+from api.stamping import StampingSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
 @options.database
 @options.head_file
 @options.witness_policy
+@stamping.authority
 @click.option("--host", default="127.0.0.1", show_default=True, envvar="LEDGER_HOST")
 @click.option("--port", default=8080, show_default=True, type=int, envvar="LEDGER_PORT")
 @click.option("--workers", default=1, show_default=True, type=int, envvar="LEDGER_WORKERS")
-def serve(
+def serve(  # noqa: PLR0913 - one parameter an option
     *,
     database: str,
     head_file: Path | None,
     witness_policy: Path | None,
+    tsa_url: str | None,
+    tsa_certificates: Path | None,
+    tsa_interval: float,
     host: str,
     port: int,
     workers: int,
@@ -40,4 +45,5 @@ def serve(
         workers=workers,
         head_file=head_file,
         witness_policy=witness_policy,
+        stamping=StampingSettings.given(tsa_url, tsa_certificates, tsa_interval),
     )

@@ -13,6 +13,8 @@ from api.cli import options
 from api.cli.files import remote_options, verify_file, verify_remote
 from api.cli.progress import progress_bar
 from api.cli.receipts import receipt_options, verify_one
+from api.cli.stamping import certificates
+from api.stamping import holds_timestamps, stamp_findings
 from ledger.application import LedgerApplication, database_path
 from ledger.errors import LedgerError
 from ledger.events.conformance import check_conformance
@@ -38,6 +40,7 @@ COULD_NOT_CHECK = 2
 @options.head_file
 @click.option("--key", "vkey", help="The log's verifier key, as handed over out of band.")
 @click.option("--genesis", help="SHA-256 of entry 0, as handed over out of band.")
+@certificates
 @remote_options
 @receipt_options
 @options.as_json
@@ -50,6 +53,7 @@ def verify(  # noqa: PLR0913 - one parameter an option
     head_file: Path | None,
     vkey: str | None,
     genesis: str | None,
+    tsa_certificates: Path | None,
     receipt: Path | None,
     entry: Path | None,
     event_id: str | None,
@@ -74,6 +78,9 @@ def verify(  # noqa: PLR0913 - one parameter an option
     With --receipt one entry alone is checked, against --key and nothing else: no database, no
     network. The entry's bytes lie beside the receipt, as the client keeps them, or in --entry.
 
+    With --tsa-certificates the kept time stamps are checked too, each against the checkpoint of
+    its size in the database.
+
     Exit status: 0 sound, 1 damaged, 2 could not check.
     """
     try:
@@ -86,7 +93,12 @@ def verify(  # noqa: PLR0913 - one parameter an option
         if url is not None:
             verify_remote(url, state, trust=_root_of_trust(vkey, genesis), machine=as_json)
             return
-        outcome = examine(database, head_file=head_file, trust=_root_of_trust(vkey, genesis))
+        outcome = examine(
+            database,
+            head_file=head_file,
+            trust=_root_of_trust(vkey, genesis),
+            tsa_certificates=tsa_certificates,
+        )
     except LedgerError as error:
         click.echo(f"Could not check: {error}", err=True)
         sys.exit(COULD_NOT_CHECK)
@@ -105,18 +117,22 @@ class Examination:
     """The kernel's report with what the layers above it found, each finding one line.
 
     ``storage`` is about the database file and its schema, ``schema`` about payloads, ``derived``
-    about the projections; None when there was nothing to compare.
+    about the projections, ``stamps`` about kept time stamps; None when there was nothing to
+    compare. ``unstamped`` says that time stamps are kept which were not checked.
     """
 
     report: VerificationReport
     storage: list[str]
     schema: list[str] | None = None
     derived: list[str] | None = None
+    stamps: list[str] | None = None
+    unstamped: bool = False
 
     @property
     def above(self) -> list[str]:
         """All findings of the layers above the kernel."""
-        return [*self.storage, *(self.schema or ()), *(self.derived or ())]
+        layers = (self.storage, self.schema, self.derived, self.stamps)
+        return [line for found in layers for line in found or ()]
 
     @property
     def damaged(self) -> bool:
@@ -126,7 +142,12 @@ class Examination:
     @property
     def checked(self) -> list[str]:
         """The checks that were made, by their labels."""
-        layers = {"storage": self.storage, "schema": self.schema, "projections": self.derived}
+        layers = {
+            "storage": self.storage,
+            "schema": self.schema,
+            "projections": self.derived,
+            "time stamps": self.stamps,
+        }
         done = [name for name, found in layers.items() if found is not None]
         return [*(check.label for check in self.report.checks_done), *done]
 
@@ -135,7 +156,8 @@ class Examination:
         """What no layer could check."""
         left = [name for name in self.report.not_checked if name not in ELSEWHERE]
         layers = {"schema of payloads": self.schema, "projections": self.derived}
-        return [*left, *(name for name, found in layers.items() if found is None)]
+        left += [name for name, found in layers.items() if found is None]
+        return [*left, "time stamps"] if self.unstamped else left
 
     def to_json(self) -> dict[str, Any]:
         """The examination for machines."""
@@ -145,6 +167,7 @@ class Examination:
             storage=self.storage,
             schema=self.schema,
             projections=self.derived,
+            timestamps=self.stamps,
             checks_done=[check.label for check in self.report.checks_done],
             not_checked=self.not_checked,
         )
@@ -152,26 +175,34 @@ class Examination:
 
 
 def examine(
-    database: str, *, head_file: Path | None = None, trust: RootOfTrust | None = None
+    database: str,
+    *,
+    head_file: Path | None = None,
+    trust: RootOfTrust | None = None,
+    tsa_certificates: Path | None = None,
 ) -> Examination:
     """Verify a database and, where it can be read, its schema, payloads and projections.
 
-    Without ``head_file`` the one beside the database is taken, if there is one.
-    Raises Unavailable when the database cannot be opened at all.
+    Without ``head_file`` the one beside the database is taken, if there is one; kept time stamps
+    are checked where there are certificates to check them with.
+    Raises Unavailable when the database cannot be opened at all, TrustFailure
+    ``timestamps.certificates``.
     """
     path = database_path(database)
-    beside = options.files_for(path, head_file).head
-    kept = beside if head_file is not None or beside.exists() else None
+    files = options.files_for(path, head_file)
+    kept = files.head if head_file is not None or files.head.exists() else None
     with DatabaseEvidence(path, head_file=kept) as source:
+        stamps = stamp_findings(files.published, source, tsa_certificates)
+        unstamped = stamps is None and holds_timestamps(files.published)
         with progress_bar("Verifying entries") as progress:
             report = verify_evidence(source, trust=trust, progress=progress)
         storage = [str(found) for found in source.storage()]
         if report.obstacle:
-            return Examination(report, storage)
+            return Examination(report, storage, stamps=stamps, unstamped=unstamped)
         with progress_bar("Checking payloads") as progress:
             schema = [str(found) for found in check_conformance(source, progress)]
-    damaged = bool(report.findings)
-    return Examination(report, storage, schema, _compare_projections(database, damaged=damaged))
+    derived = _compare_projections(database, damaged=bool(report.findings))
+    return Examination(report, storage, schema, derived, stamps, unstamped)
 
 
 def _compare_projections(database: str, *, damaged: bool) -> list[str] | None:

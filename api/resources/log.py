@@ -11,6 +11,7 @@ from api.responses import json_response, page, text_response
 from api.schemas.cursor import number_key
 from api.schemas.openapi import Problem
 from api.schemas.query import Known, Page
+from api.stamping import stamping_state
 
 if TYPE_CHECKING:
     from flask import Response
@@ -85,6 +86,7 @@ def get_verification() -> Response:
             "recorded_at": head.recorded_at,
             "checkpoint": held.ledger.checkpoint(),
             "publication": cosigning_state(held.ledger),
+            "time_stamps": stamping_state(held.ledger, held.stamping),
             "projections_position": held.projections.wait_for(head.size, 0.0),
         }
     )

@@ -11,6 +11,7 @@ from api.cosigning import cosigning_state
 from api.problems import FAMILIES, Family
 from api.responses import json_response, text_response
 from api.schemas.query import Door
+from api.stamping import stamping_state
 from ledger.errors import RejectedInput, Unavailable
 from ledger.events.registry import DOMAINS
 
@@ -30,7 +31,7 @@ def get_health() -> Response:
 def get_readiness() -> Response:
     """The ledger takes statements and the projections follow; 503 when it does not.
 
-    A witness that does not answer is named here but stops nothing.
+    A witness or a time-stamping authority that does not answer is named here but stops nothing.
     """
     held = doors()
     refusal = held.ledger.refusal
@@ -52,6 +53,7 @@ def get_readiness() -> Response:
             "entries": head,
             "projections": position,
             "publication": cosigning_state(held.ledger),
+            "time_stamps": stamping_state(held.ledger, held.stamping),
         }
     )
 
@@ -67,6 +69,7 @@ def get_metrics() -> Response:
     measures.signing.set(0 if writer is None or held.ledger.refusal is not None else 1)
     measures.position.set(held.projections.wait_for(head, 0.0))
     measures.publication(cosigning_state(held.ledger))
+    measures.stamping(stamping_state(held.ledger, held.stamping))
     return text_response(measures.text(), "text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -241,12 +241,12 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         row = self._one(
             "SELECT hashes FROM tree_tiles WHERE level = ? AND tile = ?", (level, index)
         )
-        return row[0] if row else b""
+        return _blob(row[0], "tree_tiles") if row else b""
 
     def tile_roots(self, level: int, first: int, count: int) -> list[bytes]:
         """The roots of consecutive full tiles of a level."""
         return [
-            row[0]
+            _blob(row[0], "tree_tiles")
             for row in self._all(
                 "SELECT root FROM tree_tiles WHERE level = ? AND tile >= ? AND tile < ?"
                 " ORDER BY tile",
@@ -290,10 +290,10 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
             return cursor.fetchone()
 
 
-def _blob(value: object) -> bytes:
+def _blob(value: object, table: str = "stored_events") -> bytes:
     # SQLite keeps whatever type was written; only bytes were ever written by us.
     if not isinstance(value, bytes):
-        raise _other_type("stored_events")
+        raise _other_type(table)
     return value
 
 

@@ -51,6 +51,7 @@ class KeptTimestamp:
 
     ``time`` (RFC 3339) and ``authority`` (the signing certificate's subject, RFC 4514) are copied
     from the token for listings; ``sha256`` is over ``response``, the whole TimeStampResp (DER).
+    ``intact`` says whether the columns had their types and the response its hash.
     """
 
     size: int
@@ -58,17 +59,7 @@ class KeptTimestamp:
     authority: str
     sha256: str
     response: bytes
-
-    @property
-    def intact(self) -> bool:
-        """Whether the row's columns have their types, and the response its hash."""
-        return (
-            type(self.size) is int
-            and isinstance(self.time, str)
-            and isinstance(self.authority, str)
-            and isinstance(self.response, bytes)
-            and sha256(self.response).hexdigest() == self.sha256
-        )
+    intact: bool
 
 
 class Timestamps:
@@ -123,7 +114,7 @@ class Timestamps:
             if connection.execute(table).fetchone() is None:
                 return []
             sql = f"SELECT {_COLUMNS} FROM timestamps {rest}"  # noqa: S608 - ours
-            return [KeptTimestamp(*row) for row in connection.execute(sql, params)]
+            return [_row(*row) for row in connection.execute(sql, params)]
 
     @contextmanager
     def _connected(self, mode: str) -> Iterator[sqlite3.Connection]:
@@ -139,3 +130,11 @@ class Timestamps:
                 "timestamps.unavailable",
                 f"The time stamps in {self.path.name} cannot be used ({error}).",
             ) from error
+
+
+def _row(size: int, time: object, authority: object, digest: object, data: object) -> KeptTimestamp:
+    response = data if isinstance(data, bytes) else b""
+    texts = [value if isinstance(value, str) else "" for value in (time, authority, digest)]
+    typed = texts == [time, authority, digest] and response == data
+    intact = typed and sha256(response).hexdigest() == digest
+    return KeptTimestamp(size, texts[0], texts[1], texts[2], response, intact)

@@ -24,7 +24,9 @@ a root of trust the report says "internally consistent only".
 `trial-ledger verify` adds lines of the layers above in the same manner: `storage.file` (SQLite's
 own integrity check), `storage.protection-missing`, `storage.protection-altered` and
 `storage.foreign-trigger` (the schema that keeps the log append-only), `schema.invalid` (payloads)
-and the differences of the projections. All of them are damage.
+and the differences of the projections; with `--tsa-certificates` also `timestamps.altered`,
+`timestamps.column`, `timestamps.malformed`, `timestamps.untrusted`, `timestamps.other-checkpoint`,
+`timestamps.no-checkpoint` and `timestamps.unreadable` (kept time stamps). All of them are damage.
 
 One damage is often seen by several checks. Where they name different ranges, the narrowest is the
 place; results that stand behind an altered request are named because their hash no longer fits.

@@ -13,14 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from ledger.service import TrialLedger
     from ledger.signing.strict_json import JsonObject
-    from projections.reading import Projections
+    from projections.reading import Projections, ReadableLedger
 
 
 def render(
     projections: Projections,
-    ledger: TrialLedger,
+    ledger: ReadableLedger,
     *,
     format: Literal["html", "json"],  # noqa: A002 - the parameter's name on every surface
     as_of: datetime | None = None,
@@ -47,7 +46,7 @@ def render(
 
 def report_document(
     projections: Projections,
-    ledger: TrialLedger,
+    ledger: ReadableLedger,
     *,
     as_of: datetime | None = None,
     verification: Mapping[str, Any] | None = None,

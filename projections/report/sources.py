@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from ledger.service import TrialLedger
-    from projections.reading import Projections
+    from projections.reading import Projections, ReadableLedger
 
 Rows: TypeAlias = "dict[str, dict[str, JsonObject]]"
 """Rows by projection, then by key."""
@@ -50,7 +49,7 @@ class Wanted:
     verification: Mapping[str, Any] | None = None
 
 
-def read_basis(projections: Projections, ledger: TrialLedger, wanted: Wanted) -> Basis:
+def read_basis(projections: Projections, ledger: ReadableLedger, wanted: Wanted) -> Basis:
     """Read all that a report rests on, all of it at one head.
 
     Raises RejectedInput when nothing was recorded by then or the subject named is not recorded.
@@ -58,7 +57,7 @@ def read_basis(projections: Projections, ledger: TrialLedger, wanted: Wanted) ->
     size = (
         ledger.application.store.head().size
         if wanted.as_of is None
-        else ledger.position_at(wanted.as_of)
+        else ledger.application.position_at(wanted.as_of)
     )
     if size == 0:
         raise RejectedInput(
@@ -78,7 +77,7 @@ def read_basis(projections: Projections, ledger: TrialLedger, wanted: Wanted) ->
         zone=zone,
         as_of=as_of,
         head=head,
-        vkey=str(ledger.keys.vkey),
+        vkey=ledger.genesis.vkey,
         software=_software(),
         sections=sections,
         enrolment=enrolment_view(
@@ -122,7 +121,7 @@ def _stored(projections: Projections, size: int) -> Rows | None:
     return rows if projections.store.place() == before else None
 
 
-def _folded(projections: Projections, ledger: TrialLedger, size: int) -> Rows:
+def _folded(projections: Projections, ledger: ReadableLedger, size: int) -> Rows:
     """The rows at a position, folded from entry 0."""
     parked = {row.seq for row in projections.parked()}
     application = ledger.application
@@ -135,7 +134,7 @@ def _folded(projections: Projections, ledger: TrialLedger, size: int) -> Rows:
     return rows
 
 
-def _head(ledger: TrialLedger, size: int) -> Head:
+def _head(ledger: ReadableLedger, size: int) -> Head:
     store = ledger.application.store
     last, covering = store.entry(size - 1), store.checkpoint_covering(size)
     if last is None or covering is None:

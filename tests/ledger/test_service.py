@@ -47,7 +47,7 @@ def test_the_position_at_an_instant_counts_what_had_been_recorded(built: BuiltLe
              range(built.ledger.application.store.head().size)]  # fmt: skip
     tick = timedelta(microseconds=1)
     for instant in {START - tick, *times, *(t - tick for t in times), *(t + tick for t in times)}:
-        assert built.ledger.position_at(instant) == sum(t <= instant for t in times)
+        assert built.ledger.application.position_at(instant) == sum(t <= instant for t in times)
 
 
 def test_records_are_found_by_their_event_id(built: BuiltLedger) -> None:
@@ -76,9 +76,19 @@ def test_a_full_queue_turns_senders_away_instead_of_growing(
 
 def test_a_database_without_a_trial_is_not_served(tmp_path: Path) -> None:
     """The operator is told to open one."""
+    empty = tmp_path / "empty.sqlite3"
+    empty.touch()
     with pytest.raises(TrustFailure) as refused:
-        TrialLedger(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+        TrialLedger(f"sqlite:///{empty}")
     assert refused.value.code == "genesis.missing"
+
+
+def test_a_mistyped_database_is_not_created(tmp_path: Path) -> None:
+    """A path without a ledger is told as such, and nothing appears there."""
+    with pytest.raises(RejectedInput) as refused:
+        TrialLedger(f"sqlite:///{tmp_path / 'typo.sqlite3'}")
+    assert refused.value.code == "settings.no-database"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("url", ["postgresql://h/d", "sqlite://", "sqlite:///", "ledger.db", ""])

@@ -18,8 +18,6 @@ from tests.system.conftest import Demonstration, trial_ledger, verify
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("demonstration")
-
 
 def test_it_leaves_what_the_readme_names(demonstration: Demonstration) -> None:
     """Database, head file, report, verifier key and receipts are in the directory."""

@@ -1,4 +1,4 @@
-"""Guards of the access stream and of trial set-up, GA-01 to GA-10."""
+"""Guards of the access stream and of trial set-up, GA-01 to GA-11."""
 
 from __future__ import annotations
 
@@ -115,11 +115,28 @@ def approvals_stand(request: Request) -> Iterator[Refusal]:
             yield Refusal("GA-10", f"No approval {approval} is recorded.")
 
 
+def somebody_registers(request: Request) -> Iterator[Refusal]:
+    """GA-11: no revocation leaves the trial without a registrar who has a key in force."""
+    register, data = request.state.register, request.data
+    revoked_kid, holder = data.get("kid"), data.get("holder")
+    for key in register.keys.values():
+        if key.kind != "person" or key.revoked is not None or key.kid == revoked_kid:
+            continue
+        roles = {
+            grant.role
+            for grant in register.grants_in_force(key.owner, None)
+            if not (key.owner == holder and grant.role == data.get("role"))
+        }
+        if Role.REGISTRAR in roles:
+            return
+    yield Refusal("GA-11", "Nobody could register keys or grant roles any more.")
+
+
 GUARDS = {
     "key.registered.v1": (key_is_new, owner_is_one, prefix_is_free),
-    "key.revoked.v1": (key_is_known,),
+    "key.revoked.v1": (key_is_known, somebody_registers),
     "role.granted.v1": (holder_is_known,),
-    "role.revoked.v1": (grant_stands,),
+    "role.revoked.v1": (grant_stands, somebody_registers),
     "staff.delegated.v1": (holder_is_known, investigator_of_site),
     "delegation.ended.v1": (delegation_stands, investigator_of_site),
     "site.activated.v1": (zone_is_known, approvals_stand),
