@@ -33,8 +33,8 @@ from ledger.events.registry import EVENT_TYPES
 if TYPE_CHECKING:
     from marshmallow import Schema
 
+    from ledger.publication.timestamp_follower import TimestampFollower
     from ledger.service import TrialLedger
-    from ledger.timestamp_follower import TimestampFollower
     from projections.reading import Projections
 
 OPENAPI_VERSION: Final = "3.1.0"

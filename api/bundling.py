@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from ledger.bundling import Bundled, recorded_until, write_bundle
-from ledger.dossiers import write_dossier
 from ledger.errors import RejectedInput
+from ledger.publication.bundling import Bundled, recorded_until, write_bundle
+from ledger.publication.dossiers import write_dossier
 from ledger.signing.strict_json import canonical
 from ledger.storage.evidence import DatabaseEvidence
 from projections.report import render

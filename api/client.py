@@ -212,7 +212,7 @@ class LedgerClient:
                 self._sleep(min(pause, LONGEST_PAUSE))
         raise Unavailable(
             "client.no-answer",
-            f"The ledger gave no answer in {self._attempts} attempts ({fault}).",
+            f"{self._base} gave no answer in {self._attempts} attempts ({fault}).",
             remedy="Keep the signed event and post it again later; it is recorded once.",
         )
 

@@ -14,8 +14,8 @@ from ledger.signing.rfc3339 import is_plausible, parse_rfc3339
 
 if TYPE_CHECKING:
     from api.metrics import Metrics
+    from ledger.publication.timestamp_follower import TimestampFollower
     from ledger.service import TrialLedger
-    from ledger.timestamp_follower import TimestampFollower
     from projections.reading import Projections
 
 KEY: Final = "trial-ledger"

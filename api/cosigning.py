@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ledger.errors import RejectedInput, Unavailable
 
 if TYPE_CHECKING:
-    from ledger.publishing import CosignedHead
+    from ledger.publication.publishing import CosignedHead
+    from ledger.publication.witness_follower import WitnessStanding
     from ledger.service import TrialLedger
-    from ledger.witness_follower import WitnessStanding
 
 
 def cosigned_head(ledger: TrialLedger) -> CosignedHead:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ledger.application import LedgerApplication
-    from ledger.outcomes import Receipted
-    from ledger.submission import Submission
+    from ledger.recording.outcomes import Receipted
+    from ledger.recording.submission import Submission
 
 REFUSAL: Final = Family("command.refused", 409, "The command was refused")
 

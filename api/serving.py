@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import ipaddress
 import socket
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, Final
 
 from environs import Env
@@ -18,10 +18,10 @@ from api.door import RateLimit
 from api.stamping import StampingSettings, open_authority, start_stamping
 from ledger.application import LedgerApplication, database_path
 from ledger.errors import RejectedInput, Unavailable
-from ledger.genesis import read_genesis
-from ledger.publishing import read_policy
+from ledger.publication.publishing import read_policy
+from ledger.publication.timestamp_follower import INTERVAL_SECONDS
+from ledger.recording.genesis import read_genesis
 from ledger.service import LedgerFiles, TrialLedger
-from ledger.timestamp_follower import INTERVAL_SECONDS
 from projections.reading import Projections
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 WORKERS: Final = 1
 THREADS: Final = 16
+LOOPBACK: Final = "127.0.0.1"
 RATE: Final = RateLimit()
 
 
@@ -79,10 +80,11 @@ def build(settings: ServeSettings) -> Flask:
     ledger.publish(policy)
     stamping = start_stamping(ledger, settings.stamping) if settings.stamping else None
     projections = follow(ledger)
-    atexit.register(ledger.close)
+    # A child process of multiprocessing runs these at its end, and no atexit handlers.
+    Finalize(None, ledger.close, exitpriority=1)
     if stamping is not None:
-        atexit.register(stamping.close)
-    atexit.register(projections.close)  # runs first
+        Finalize(None, stamping.close, exitpriority=2)
+    Finalize(None, projections.close, exitpriority=3)  # runs first
     rate = None if ledger.genesis.demonstration else RATE
     doors = DoorSettings(hosts=settings.hosts, rate=rate)
     return create_app(ledger, projections, doors, stamping=stamping)
@@ -98,7 +100,7 @@ def follow(ledger: TrialLedger) -> Projections:
 def serve(
     database: str,
     *,
-    host: str = "127.0.0.1",
+    host: str = LOOPBACK,
     port: int = 8080,
     workers: int = WORKERS,
     head_file: Path | None = None,
@@ -122,7 +124,7 @@ def serve(
     if not 1 <= port <= 65_535:
         raise RejectedInput("serving.port", f"{port} is no TCP port.")
     _require_ledger(database)
-    _require_free(host, port)
+    require_free(host, port)
     if witness_policy is not None:
         read_policy(witness_policy)  # its faults show here, not in the process that serves
     if stamping is not None:
@@ -157,7 +159,8 @@ def _require_ledger(database: str) -> None:
         application.close()
 
 
-def _require_free(host: str, port: int) -> None:
+def require_free(host: str, port: int) -> None:
+    """Refuse a port that cannot be listened on; raises Unavailable ``serving.port``."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import RejectedInput, Unavailable
+from ledger.publication.timestamp_follower import INTERVAL_SECONDS, TimestampFollower
 from ledger.storage.timestamps import Timestamps
-from ledger.timestamp_follower import INTERVAL_SECONDS, TimestampFollower
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ledger.publication.timestamping import TimestampAuthority
     from ledger.service import TrialLedger
     from ledger.storage.published import PublishedCheckpoint
-    from ledger.timestamping import TimestampAuthority
     from ledger.verification.evidence import EvidenceSource
 
 LEAST_INTERVAL_SECONDS = 1.0
@@ -56,7 +56,7 @@ def open_authority(settings: StampingSettings) -> TimestampAuthority:
     ``.certificates``.
     """
     try:
-        from ledger import timestamping  # noqa: PLC0415 - needs the extra
+        from ledger.publication import timestamping  # noqa: PLC0415 - needs the extra
     except ImportError as error:
         raise _not_installed() from error
     trusted = timestamping.read_certificates(settings.certificates)
@@ -115,7 +115,7 @@ def stamp_findings(
     if certificates is None:
         return None
     try:
-        from ledger import timestamp_check, timestamping  # noqa: PLC0415 - needs the extra
+        from ledger.publication import timestamp_check, timestamping  # noqa: PLC0415 - needs the extra
     except ImportError as error:
         raise _not_installed() from error
     trusted = timestamping.read_certificates(certificates)

@@ -6,11 +6,11 @@ it tells is public.
 
 from __future__ import annotations
 
-import atexit
 import re
 import socket
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response, request
@@ -131,7 +131,7 @@ def _limit(app: Flask, buckets: Buckets) -> None:
 def build(settings: WitnessSettings) -> Flask:
     """Open the witness and put its door before it, in the process that serves."""
     witness = settings.open()
-    atexit.register(witness.close)
+    Finalize(None, witness.close, exitpriority=1)  # multiprocessing runs no atexit handlers
     return create_witness_app(witness, RateLimit())
 
 

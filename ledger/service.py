@@ -9,20 +9,20 @@ from ledger.allocation.sealed_list import SealedList
 from ledger.application import LedgerApplication
 from ledger.clock import Clock, SystemClock
 from ledger.errors import IntegrityFailure, LedgerError, TrustFailure, Unavailable
-from ledger.genesis import Genesis, read_genesis
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
 from ledger.log.entry import entry_hash
 from ledger.log.tiles import node_fetcher
 from ledger.log.tree import frontier_at
-from ledger.publishing import INTERVAL_SECONDS, Publisher
+from ledger.publication.publishing import INTERVAL_SECONDS, Publisher
+from ledger.publication.witnessing import WitnessKnowsMore
+from ledger.recording.genesis import Genesis, read_genesis
+from ledger.recording.submission import Submission, receive
+from ledger.recording.writer import Writer
 from ledger.signing.ledger_keys import LedgerKeys
 from ledger.storage.head_file import HeadFile, require_contained
 from ledger.storage.published import PublishedCheckpoints
 from ledger.storage.quarantine import Quarantine
 from ledger.storage.tree_reader import StoredTree
-from ledger.submission import Submission, receive
-from ledger.witnessing import WitnessKnowsMore
-from ledger.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from ledger.admission import Commitment
     from ledger.log.policy import Policy
     from ledger.log.proof import Receipt
-    from ledger.outcomes import Receipted
     from ledger.record import Record
+    from ledger.recording.admission import Commitment
+    from ledger.recording.outcomes import Receipted
     from ledger.signing.jwk import PublicJwk
     from ledger.signing.sealing import Disclosure
 
@@ -108,7 +108,7 @@ class TrialLedger:
         return self.genesis.trial
 
     def receive(self, text: str, disclosures: Sequence[Disclosure]) -> Submission:
-        """Check what can be checked without the head (``ledger.submission.receive``)."""
+        """Check what can be checked without the head (``ledger.recording.submission.receive``)."""
         return receive(text, disclosures, trial=self.trial, key_of=self._key_of)
 
     def submit_all(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from eventsourcing.persistence import PersistenceError
+from eventsourcing.persistence import ConnectionPoolClosedError, PersistenceError
 
 from ledger.errors import LedgerError
 from ledger.log.entry import entry_hash
@@ -59,7 +59,10 @@ class Difference:
 
     def __str__(self) -> str:
         place = f"{self.projection} {self.key}".rstrip()
-        return f"projections.{self.kind} at {place}: rebuild with trial-ledger projections rebuild."
+        return (
+            f"projections.{self.kind} at {place}: not what the log gives. If the log is sound, run "
+            "trial-ledger projections rebuild."
+        )
 
     def to_json(self) -> JsonObject:
         """The difference as JSON."""
@@ -223,6 +226,8 @@ class Projector:
             try:
                 worked = self.step()
                 self._error = None
+            except ConnectionPoolClosedError:
+                return  # the ledger was closed; there is nothing left to follow
             except (LedgerError, PersistenceError, OSError, *FOLD_ERRORS) as error:
                 worked = False
                 self._error = f"{type(error).__name__}: {error}"[:500]

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ledger.application import LedgerApplication
-from ledger.genesis import Genesis, read_genesis
+from ledger.recording.genesis import Genesis, read_genesis
 from ledger.rules.deviation import TrialOverview
 from ledger.rules.deviations import TRIAL_RULES
 from ledger.signing.rfc3339 import parse_rfc3339
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.aggregates.trial_state import TrialState
-    from ledger.genesis import Genesis
+    from ledger.recording.genesis import Genesis
     from ledger.rules.case import Case
     from ledger.signing.strict_json import JsonObject, JsonValue
 

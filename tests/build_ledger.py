@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ledger.allocation.sealed_list import SealedList
 from ledger.application import LedgerApplication
-from ledger.genesis import Sponsor, open_trial
+from ledger.recording.genesis import Sponsor, open_trial
 from ledger.service import LedgerFiles, TrialLedger
 from ledger.signing import base64url
 from ledger.signing.envelope import Event, event_bytes
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.errors import LedgerError
-    from ledger.outcomes import Receipted
     from ledger.record import Record
-    from ledger.submission import Submission
+    from ledger.recording.outcomes import Receipted
+    from ledger.recording.submission import Submission
 
 TRIAL = "XHNKKY-DFSC"
 SITE = "SY01"

@@ -63,3 +63,14 @@ def main() -> None:
     except LedgerError as error:
         click.echo(f"trial-ledger: {error}", err=True)
         sys.exit(COULD_NOT)
+    except FileExistsError as error:
+        click.echo(
+            f"trial-ledger: {error.filename} is there already and is not overwritten. "
+            "Choose another file.",
+            err=True,
+        )
+        sys.exit(COULD_NOT)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"trial-ledger: {place}{error.strerror or error}.", err=True)
+        sys.exit(COULD_NOT)

@@ -31,6 +31,8 @@ from projections.report import render
 def demo(*, database: str | None, directory: Path, seed: int, then_serve: bool, port: int) -> None:
     """Run the seed trial over HTTP, verify it, write the report, say what there is to see."""
     url = database or f"sqlite:///{directory / 'ledger.sqlite3'}"
+    if then_serve:
+        serving.require_free(serving.LOOPBACK, port)  # now, not after the whole trial
     summary = run_demonstration(database=url, directory=directory, seed=seed)
     trust = RootOfTrust(VerifierKey.parse(summary.vkey), summary.genesis_sha256)
     outcome = examine(url, trust=trust)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from api.cli import options
 from api.identity import Identity
+from ledger.signing.envelope import SOURCE
 from ledger.signing.jwk import Curve
 from ledger.signing.register import Register
 from projections.reading import opened
@@ -77,6 +78,10 @@ def new(*, source: str, curve: str, out: Path) -> None:
 
     The public key and the source go to a registrar, who registers them with key.registered.v1.
     """
+    if SOURCE.fullmatch(source) is None:
+        raise click.BadParameter(
+            "Write a path such as /sites/SY01/persons/pi-01.", param_hint="--source"
+        )
     identity = Identity.generate(source, curve=Curve(curve))
     identity.save(out)
     options.print_json({"source": source, "jwk": identity.key.public.as_object()})

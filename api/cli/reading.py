@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+_PIPED_WIDTH = 140
+
+
 @click.command()
 @click.argument("subject")
 @options.database
@@ -42,11 +45,18 @@ def replay(
         finally:
             views.close()
     if found is None:
-        raise RejectedInput("replay.unknown-subject", f"There is no subject {subject}.")
+        limited = known_at is not None or true_at is not None
+        raise RejectedInput(
+            "replay.unknown-subject",
+            f"There is no subject {subject}{' by then' if limited else ''}.",
+            remedy="A subject is named like SY01-0007."
+            if not limited
+            else "Ask for a later time, or for none.",
+        )
     if as_json:
         options.print_json(found)
         return
-    print_course(Console(), found)
+    print_course(Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH), found)
 
 
 @click.command()

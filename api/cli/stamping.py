@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ledger.timestamp_follower import INTERVAL_SECONDS
+from ledger.publication.timestamp_follower import INTERVAL_SECONDS
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -18,8 +18,8 @@ from api.stamping import holds_timestamps, stamp_findings
 from ledger.application import LedgerApplication, database_path
 from ledger.errors import LedgerError
 from ledger.events.conformance import check_conformance
-from ledger.genesis import read_genesis
 from ledger.log.note import VerifierKey
+from ledger.recording.genesis import read_genesis
 from ledger.storage.evidence import DatabaseEvidence
 from ledger.verification.report import RootOfTrust, Status
 from ledger.verification.run import ELSEWHERE

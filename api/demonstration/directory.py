@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from api.demonstration.people import member_of
@@ -25,9 +27,9 @@ people/, is derived from the seed that was given on the command line, so anybody
 never use one of them for anything else.
 
 log.vkey and genesis.sha256 are the root of trust: the log's verifier key and the SHA-256 of entry
-0. In this directory:
-    trial-ledger verify --database {database} \\
-        --key "$(cat log.vkey)" --genesis "$(cat genesis.sha256)"
+0. Where `make demo` ran:
+    .venv/bin/trial-ledger verify --database {database} \\
+        --key "$(cat {directory}/log.vkey)" --genesis "$(cat {directory}/genesis.sha256)"
 receipts/ holds receipts as the client kept them; people.json says whose key is in people/.
 """
 
@@ -35,7 +37,8 @@ receipts/ holds receipts as the client kept them; people.json says whose key is 
 def prepare(directory: Path, database: str) -> Path:
     """Empty the directory of an earlier demonstration; give the path of the database.
 
-    Raises RejectedInput when the directory holds something else, or the database exists outside.
+    Raises RejectedInput when the directory holds something else, when the database exists outside
+    it or is still being served.
     """
     path = database_path(database).resolve()
     if directory.exists() and any(directory.iterdir()) and not (directory / NOTICE).exists():
@@ -50,12 +53,34 @@ def prepare(directory: Path, database: str) -> Path:
             f"The database {path.name} exists and is not in the demonstration's directory.",
             remedy="Choose another --database; a demonstration never replaces a ledger.",
         )
+    _require_idle(path)
     if directory.exists():
         shutil.rmtree(directory)
     directory.mkdir(parents=True)
-    (directory / NOTICE).write_text(_NOTICE_TEXT.format(database=database), encoding="utf-8")
+    (directory / NOTICE).write_text(
+        _NOTICE_TEXT.format(database=database, directory=directory), encoding="utf-8"
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _require_idle(database: Path) -> None:
+    """Refuse a database that a process has open: its service would go on with a deleted file."""
+    if not database.is_file():
+        return
+    with closing(sqlite3.connect(database, timeout=0)) as connection:
+        try:
+            connection.execute("PRAGMA journal_mode = DELETE")  # leaving WAL takes being alone
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                return  # damaged; it is replaced
+            raise RejectedInput(
+                "demonstration.being-served",
+                f"{database.name} of the earlier demonstration is open in another process.",
+                remedy="End its service (Ctrl-C), or choose another directory with --dir.",
+            ) from error
+        except sqlite3.DatabaseError:
+            return
 
 
 def write_people(directory: Path, people: Mapping[str, Identity]) -> None:

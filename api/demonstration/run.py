@@ -20,7 +20,7 @@ from api.demonstration.service import running_service
 from api.demonstration.signing import Hand, identities
 from api.demonstration.summary import Summary
 from ledger.application import LedgerApplication
-from ledger.genesis import Sponsor, open_trial
+from ledger.recording.genesis import Sponsor, open_trial
 from ledger.service import LedgerFiles
 from ledger.signing.ledger_keys import LedgerKeys
 from ledger.storage.head_file import HeadFile

@@ -26,9 +26,9 @@ from api.statements import (
     split_lines,
 )
 from ledger.errors import LedgerError, RejectedInput
-from ledger.log_reader import LogReader
+from ledger.publication.log_reader import LogReader
+from ledger.recording.submission import Submission
 from ledger.signing.envelope import UUID7
-from ledger.submission import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

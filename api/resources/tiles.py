@@ -16,7 +16,7 @@ from api.schemas.openapi import Problem
 from api.schemas.query import Consistency
 from ledger.log.lexical import encode_base64
 from ledger.log.tiles import parse_tile_path
-from ledger.log_reader import LogReader
+from ledger.publication.log_reader import LogReader
 
 if TYPE_CHECKING:
     from flask import Response

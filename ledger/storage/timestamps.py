@@ -1,7 +1,7 @@
 """Kept time stamps: what an RFC 3161 authority answered for a published checkpoint.
 
 They lie in the file of the published checkpoints, in a table of their own. Rows are only ever
-added, one for each size. Nothing here reads a token; `ledger.timestamping` does.
+added, one for each size. Nothing here reads a token; `ledger.publication.timestamping` does.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from ledger.genesis import Genesis
+    from ledger.recording.genesis import Genesis
     from ledger.signing.strict_json import JsonObject, JsonValue
     from ledger.trials.definition import TrialDefinition
 

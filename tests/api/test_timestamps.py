@@ -22,7 +22,7 @@ from api.serving import follow
 from api.stamping import StampingSettings, start_stamping
 from ledger.errors import RejectedInput
 from ledger.log.note import split_note
-from ledger.timestamping import read_certificates, verify_timestamp
+from ledger.publication.timestamping import read_certificates, verify_timestamp
 from tests.api.conftest import ROOT, free_port
 from tests.build_ledger import REGISTRAR, SPONSOR, TRIAL, BuiltLedger, open_ledger
 from tests.running_authority import RunningAuthority, new_authority, openssl_stamps
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.testing import FlaskClient
 
-    from ledger.timestamp_follower import TimestampFollower
+    from ledger.publication.timestamp_follower import TimestampFollower
 
 pytestmark = pytest.mark.skipif(not openssl_stamps(), reason="no openssl with ts on this machine")
 

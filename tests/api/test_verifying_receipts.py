@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from api.cli.verifying import verify
 from api.receipts import ENTRY_SUFFIX, PROOF_SUFFIX
-from ledger.log_reader import LogReader
+from ledger.publication.log_reader import LogReader
 from tests.build_ledger import build_ledger
 
 if TYPE_CHECKING:

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
 
     from ledger.log.proof import Receipt
-    from ledger.outcomes import Receipted
     from ledger.record import Record
+    from ledger.recording.outcomes import Receipted
     from ledger.signing.strict_json import JsonObject, JsonValue
 
 SUBJECT = f"{SITE}-0001"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ledger.application import LedgerApplication
-from ledger.genesis import Genesis
 from ledger.log.chain import ChainHead
+from ledger.recording.genesis import Genesis
 from ledger.signing.sealing import make_disclosure
 from ledger.storage.commit import Commit, Opening
 from projections.reading import Projections

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,3 +75,15 @@ def test_steps_of_one_request_share_their_time_and_keep_their_order() -> None:
     assert [step for group in groups for step in group] == steps
     assert all(len({step.recorded_at for step in group}) == 1 for group in groups)
     assert len(groups) < len(steps) / 3
+
+
+def test_a_demonstration_that_is_still_served_is_not_replaced(tmp_path: Path) -> None:
+    """A running service would go on with a deleted file, and answer 201."""
+    directory = tmp_path / "demo"
+    database = prepare(directory, url_in(directory))
+    with closing(sqlite3.connect(database)) as served:
+        served.execute("PRAGMA journal_mode = WAL")
+        served.execute("CREATE TABLE anything (at INTEGER)")
+        with pytest.raises(RejectedInput, match="open in another process"):
+            prepare(directory, f"sqlite:///{database}")
+    assert prepare(directory, f"sqlite:///{database}") == database

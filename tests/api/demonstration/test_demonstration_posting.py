@@ -17,7 +17,7 @@ from api.demonstration.signing import Hand, identities
 from api.demonstration.step import Expected, Step
 from ledger.application import LedgerApplication
 from ledger.errors import LedgerError
-from ledger.genesis import Sponsor, open_trial
+from ledger.recording.genesis import Sponsor, open_trial
 from ledger.rules.deviation import deviations_of
 from ledger.rules.deviations import CASE_RULES
 from ledger.service import LedgerFiles, TrialLedger

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.errors import IntegrityFailure, RejectedInput, TrustFailure
-from ledger.genesis import Sponsor, open_trial
 from ledger.log.checkpoint import Checkpoint, sign_checkpoint
 from ledger.log.note import NoteSigner
+from ledger.recording.genesis import Sponsor, open_trial
 from ledger.storage.head_file import HeadFile
 from tests.build_ledger import SPONSOR, START, identify
 from tests.ledger.build_service import (

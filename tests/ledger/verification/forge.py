@@ -12,7 +12,7 @@ from ledger.log.entry import entry_hash
 from ledger.log.tiles import completed_tiles, node_fetcher
 from ledger.log.tree import frontier_at, leaf_hash
 from ledger.record import Record, build_record
-from ledger.results import Result, accepted, make_result
+from ledger.recording.results import Result, accepted, make_result
 from ledger.signing.rfc3339 import format_recorded_at
 from ledger.storage.commit import Commit, Opening
 from ledger.storage.head_file import HeadFile

@@ -6,7 +6,7 @@ import io
 import zipfile
 from typing import TYPE_CHECKING
 
-from ledger.bundling import write_bundle
+from ledger.publication.bundling import write_bundle
 from ledger.signing.strict_json import JsonObject, parse_object
 from ledger.storage.evidence import DatabaseEvidence
 from ledger.verification.archive import Member, measure, write_archive

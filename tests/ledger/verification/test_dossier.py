@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.dossiers import write_dossier
 from ledger.errors import RejectedInput
+from ledger.publication.dossiers import write_dossier
 from ledger.signing.ledger_keys import LedgerKeys
 from ledger.verification.dossier import verify_dossier
 from ledger.verification.report import RootOfTrust, Status

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.results import refused
+from ledger.recording.results import refused
 from ledger.rules.guards.request import Refusal
 from ledger.signing.statement import Signer
 from ledger.storage.evidence import verify_ledger

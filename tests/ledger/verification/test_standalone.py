@@ -109,7 +109,7 @@ def test_a_dossier_says_what_it_does_not_prove(
     sound: BuiltLedger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Beside what it proves."""
-    from ledger.dossiers import write_dossier
+    from ledger.publication.dossiers import write_dossier
     from ledger.verification.__main__ import main
     from tests.ledger.build_service import open_copy
 

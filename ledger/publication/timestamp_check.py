@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.errors import IntegrityFailure, TrustFailure, Unavailable
 from ledger.log.note import split_note
-from ledger.timestamping import verify_timestamp
+from ledger.publication.timestamping import verify_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ledger.publication.timestamping import TrustedCertificates
     from ledger.storage.timestamps import KeptTimestamp, Timestamps
-    from ledger.timestamping import TrustedCertificates
     from ledger.verification.evidence import EvidenceSource
 
 _EVIDENCE: Final = "Keep this copy as evidence and restore the newest copy of the file."

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ledger.clock import Clock
+    from ledger.publication.timestamping import TimestampAuthority
     from ledger.storage.published import PublishedCheckpoint
     from ledger.storage.timestamps import Timestamps
-    from ledger.timestamping import TimestampAuthority
 
 INTERVAL_SECONDS = 3600.0
 """Least time between two requests to an authority, where nothing else is configured."""
@@ -29,7 +29,7 @@ INTERVAL_SECONDS = 3600.0
 CLOSE_SECONDS = 15.0
 """How long a request under way is waited for at the end."""
 
-_log = logging.getLogger("ledger.timestamping")
+_log = logging.getLogger("ledger.publication.timestamping")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ledger.events.registry import EVENT_TYPES
 from ledger.log.chain import ChainHead, Draft, Link, StreamHead, advance, append
 from ledger.log.entry import entry_hash
 from ledger.record import Record, build_record
-from ledger.results import Result, accepted, make_result, own_statement, refused
+from ledger.recording.results import Result, accepted, make_result, own_statement, refused
 from ledger.rules.case import ACTIVATED
 from ledger.rules.guards import GUARDS
 from ledger.rules.guards.data import FUTURE_TOLERANCE, NAMED_BY, target_of
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
     from ledger.aggregates.trial_state import TrialState
     from ledger.allocation.sealed_list import SealedList
+    from ledger.recording.submission import Submission
     from ledger.signing.ledger_keys import LedgerKeys
     from ledger.signing.sealing import Disclosure
-    from ledger.submission import Submission
 
 DOSSIER_ISSUED = "dossier.issued.v1"
 _FOUNDING = frozenset(("subject.identified.v1", ACTIVATED))

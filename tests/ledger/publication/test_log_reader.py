@@ -35,7 +35,7 @@ from ledger.log.tree import (
     verify_consistency,
     verify_inclusion,
 )
-from ledger.log_reader import LogReader
+from ledger.publication.log_reader import LogReader
 from ledger.storage.commit import Commit
 from ledger.storage.sqlite import SQLiteLedgerFactory, SQLiteLedgerRecorder
 from ledger.storage.tree_reader import StoredTree

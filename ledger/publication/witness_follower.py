@@ -13,8 +13,8 @@ from ledger.log.cosignature import verify_cosignature
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ledger.publication.witnessing import WitnessClient
     from ledger.storage.published import PublishedCheckpoints
-    from ledger.witnessing import WitnessClient
 
 PATIENCE_SECONDS = 60.0
 """Longest pause between two requests to a witness that does not answer."""
@@ -23,7 +23,7 @@ REFUSING = frozenset({"head.witness-knows-more", "head.witness-holds-another"})
 """What a witness may reveal that forbids to sign."""
 
 _MOST_DOUBLINGS = 10
-_log = logging.getLogger("ledger.publishing")
+_log = logging.getLogger("ledger.publication.publishing")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,11 @@ from ledger.log.cosignature import add_signatures, cosign, open_cosigned
 from ledger.log.policy import NO_QUORUM, Policy, parse_policy
 from ledger.log.tiles import node_fetcher
 from ledger.log.tree import frontier_at
+from ledger.publication.witness_follower import WitnessFollower, WitnessStanding
+from ledger.publication.witnessing import ANSWER_SECONDS, CONNECT_SECONDS, WitnessClient
 from ledger.storage.head_file import require_contained
 from ledger.storage.published import PublishedCheckpoint, PublishedCheckpoints
 from ledger.storage.tree_reader import StoredTree, TileStore
-from ledger.witness_follower import WitnessFollower, WitnessStanding
-from ledger.witnessing import ANSWER_SECONDS, CONNECT_SECONDS, WitnessClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ START_SECONDS = 8.0
 """How long a start waits for witnesses; who has not answered by then is asked on and on."""
 
 _SCAN = 100
-_log = logging.getLogger("ledger.publishing")
+_log = logging.getLogger("ledger.publication.publishing")
 
 
 class CheckpointStore(TileStore, Protocol):

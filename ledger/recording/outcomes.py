@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.admission import Recorded
 from ledger.errors import RejectedInput, Unavailable
 from ledger.history import REFUSED, kind_of
+from ledger.recording.admission import Recorded
 from ledger.vocabulary import Kind
 
 if TYPE_CHECKING:
     from ledger.application import LedgerApplication
     from ledger.record import Record
+    from ledger.recording.submission import Submission
     from ledger.signing.statement import Statement
     from ledger.storage.tree_reader import StoredTree
-    from ledger.submission import Submission
 
 
 @dataclass(frozen=True, slots=True)

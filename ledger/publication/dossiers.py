@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from ledger.admission import Commitment
-from ledger.bundling import Bundled, finish, json_line, vocabulary_bytes
 from ledger.errors import IntegrityFailure, LedgerError, RejectedInput
 from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.note import split_note
+from ledger.publication.bundling import Bundled, finish, json_line, vocabulary_bytes
 from ledger.record import read_record
+from ledger.recording.admission import Commitment
 from ledger.signing.authority import self_certified
 from ledger.storage.tree_reader import StoredTree
 from ledger.verification.archive import Member, measure
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from ledger.outcomes import Receipted
     from ledger.record import Record
+    from ledger.recording.outcomes import Receipted
     from ledger.service import TrialLedger
     from ledger.signing.strict_json import JsonObject
 

@@ -14,7 +14,7 @@ from eventsourcing.sqlite import SQLiteConnection
 
 from ledger.errors import LedgerError, Unavailable
 from ledger.log.checkpoint import open_checkpoint
-from ledger.outcomes import Receipted
+from ledger.recording.outcomes import Receipted
 from ledger.rules.guards import GUARDS
 from ledger.signing.event_id import event_id
 from ledger.signing.jwk import SigningKey
@@ -123,7 +123,7 @@ def test_a_guard_that_breaks_down_fails_one_statement_alone(
         return []
 
     guards = {**GUARDS, "subject.identified.v1": (broken,)}
-    monkeypatch.setattr("ledger.admission.GUARDS", guards)
+    monkeypatch.setattr("ledger.recording.admission.GUARDS", guards)
     events = [identify(built, 50), poisoned, identify(built, 51), bag(built, 1)]
     answers = built.record_all(events)
     assert [isinstance(given, Receipted) for given in answers] == [True, False, True, True]

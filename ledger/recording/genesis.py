@@ -14,7 +14,7 @@ from ledger.log.checkpoint import Checkpoint, sign_checkpoint
 from ledger.log.entry import entry_hash
 from ledger.log.tree import Frontier, leaf_hash
 from ledger.record import Record, build_record, read_record
-from ledger.results import own_statement
+from ledger.recording.results import own_statement
 from ledger.signing.rfc3339 import format_recorded_at
 from ledger.signing.statement import Meaning, Signer
 from ledger.storage.commit import Commit

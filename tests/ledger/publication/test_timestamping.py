@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.errors import TrustFailure, Unavailable
-from ledger.storage.published import PublishedCheckpoint, PublishedCheckpoints
-from ledger.storage.timestamps import Timestamps
-from ledger.timestamp_follower import TimestampFollower
-from ledger.timestamping import (
+from ledger.publication.timestamp_follower import TimestampFollower
+from ledger.publication.timestamping import (
     TimestampAuthority,
     TrustedCertificates,
     read_certificates,
     verify_timestamp,
 )
+from ledger.storage.published import PublishedCheckpoint, PublishedCheckpoints
+from ledger.storage.timestamps import Timestamps
 from tests.running_authority import RunningAuthority, new_authority, openssl_stamps
 
 if TYPE_CHECKING:

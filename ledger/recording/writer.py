@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import PersistenceError
 
-from ledger.admission import Admission, Commitment, Extension, Quarantined, Recorded
 from ledger.aggregates.trial_state import TrialState
 from ledger.errors import LedgerError, Unavailable
 from ledger.log.chain import ChainHead, StreamHead
 from ledger.log.checkpoint import Checkpoint, sign_checkpoint
 from ledger.log.tiles import TILE_WIDTH, completed_tiles, node_fetcher
 from ledger.log.tree import Frontier, frontier_at, leaf_hash
-from ledger.outcomes import Receipted, outcome_of, receipted, require_same
+from ledger.recording.admission import Admission, Commitment, Extension, Quarantined, Recorded
+from ledger.recording.outcomes import Receipted, outcome_of, receipted, require_same
 from ledger.signing.rfc3339 import format_recorded_at
 from ledger.storage.commit import Commit, HeadMoved, Opening
 from ledger.storage.head_file import HeadFile, require_contained
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from ledger.allocation.sealed_list import SealedList
     from ledger.application import LedgerApplication
+    from ledger.recording.submission import Submission
     from ledger.signing.ledger_keys import LedgerKeys
     from ledger.storage.quarantine import Quarantine
-    from ledger.submission import Submission
     from ledger.trials.definition import TrialDefinition
 
 GROUP_LIMIT = 500
@@ -52,7 +52,7 @@ CONTENTION_SECONDS = 20
 """How long a group is decided again because other processes extend the log first."""
 
 _PAUSE_SECONDS = 0.002
-_log = logging.getLogger("ledger.writer")
+_log = logging.getLogger("ledger.recording.writer")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The way out: checkpoints published, cosigned and time-stamped, tiles, bundles, dossiers."""

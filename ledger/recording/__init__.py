@@ -1,0 +1,1 @@
+"""The way in: submission, decision against the head, result, one transaction, receipt."""
