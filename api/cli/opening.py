@@ -21,7 +21,13 @@ SPONSOR_SUFFIX = ".sponsor"
 
 
 @click.command()
-@options.database
+@click.option(
+    "--database",
+    required=True,
+    envvar="LEDGER_DATABASE_URL",
+    metavar="URL",
+    help="The new ledger's database, sqlite:///PATH.",
+)
 @options.head_file
 @click.option(
     "--trial",

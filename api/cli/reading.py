@@ -11,7 +11,7 @@ from rich.console import Console
 
 from api.cli import options
 from api.cli.course import print_course
-from api.cli.verifying import examine
+from api.cli.verifying import examine, root_of_trust
 from ledger.errors import RejectedInput
 from ledger.signing.rfc3339 import parse_rfc3339
 from projections.reading import OpenedLog, Projections, opened
@@ -64,19 +64,31 @@ def replay(
 @click.option("--format", "format_", type=click.Choice(["html", "json"]), default="html")
 @click.option("--as-of", help="Record time (RFC 3339); default is the newest entry's.")
 @click.option("--subject", help="Whose full replay the report shows.")
+@options.head_file
+@click.option("--key", "vkey", help="The log's verifier key, as handed over out of band.")
+@click.option("--genesis", help="SHA-256 of entry 0, as handed over out of band.")
 @click.option("--unverified", is_flag=True, help="Skip the verification the report states.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
-def report(
+def report(  # noqa: PLR0913 - one parameter an option
     *,
     database: str,
     format_: str,
     as_of: str | None,
     subject: str | None,
+    head_file: Path | None,
+    vkey: str | None,
+    genesis: str | None,
     unverified: bool,
     out: Path | None,
 ) -> None:
-    """Write the GCP audit report: one self-contained file."""
-    verification = None if unverified else examine(database).to_json()
+    """Write the GCP audit report: one self-contained file.
+
+    It states what a verification made for it found, against --key and --genesis if given.
+    """
+    verification = None
+    if not unverified:
+        trust = root_of_trust(vkey, genesis)
+        verification = examine(database, head_file=head_file, trust=trust).to_json()
     with opened(database) as ledger:
         views = Projections(ledger)
         try:

@@ -88,15 +88,15 @@ def verify(  # noqa: PLR0913 - one parameter an option
             verify_one(receipt, vkey, entry=entry, event_id=event_id, as_json=as_json)
             return
         if bundle is not None:
-            verify_file(bundle, trust=_root_of_trust(vkey, genesis), machine=as_json)
+            verify_file(bundle, trust=root_of_trust(vkey, genesis), machine=as_json)
             return
         if url is not None:
-            verify_remote(url, state, trust=_root_of_trust(vkey, genesis), machine=as_json)
+            verify_remote(url, state, trust=root_of_trust(vkey, genesis), machine=as_json)
             return
         outcome = examine(
             database,
             head_file=head_file,
-            trust=_root_of_trust(vkey, genesis),
+            trust=root_of_trust(vkey, genesis),
             tsa_certificates=tsa_certificates,
         )
     except LedgerError as error:
@@ -223,7 +223,8 @@ def _compare_projections(database: str, *, damaged: bool) -> list[str] | None:
         application.close()
 
 
-def _root_of_trust(vkey: str | None, genesis: str | None) -> RootOfTrust | None:
+def root_of_trust(vkey: str | None, genesis: str | None) -> RootOfTrust | None:
+    """The root of trust that two options name together; raises UsageError for one alone."""
     if vkey is None and genesis is None:
         return None
     if vkey is None or genesis is None:

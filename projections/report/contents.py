@@ -11,6 +11,7 @@ from projections.report.sections import (
     enrolment,
     follow_up,
     front,
+    glance,
     integrity,
     people,
     quality,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from projections.report.basis import Basis
 
 SECTIONS: tuple[Callable[[Basis], JsonObject], ...] = (
+    glance.glance,
     front.certificate,
     front.trial,
     front.documents,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECTIONS = (
+    "glance",
     "certificate",
     "trial",
     "documents",
@@ -58,6 +59,13 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reported]:
     found = build_reported(tmp_path_factory.mktemp("reported"))
     yield found
     found.close()
+
+
+def test_the_first_lines_do_not_claim_a_check_that_was_not_made(reported: Reported) -> None:
+    """Without a verification a reader is told so before anything else."""
+    (block,) = reported.json()["sections"][0]["blocks"]
+
+    assert "Not checked for this report" in str(block)
 
 
 def test_every_section_of_the_first_edition_is_there_in_order(reported: Reported) -> None:
