@@ -45,8 +45,12 @@ demo: $(INSTALLED) ## Run the seed trial end to end, verify it, write var/demo/r
 	@$(BIN)/trial-ledger demo --dir var/demo
 
 .PHONY: test
-test: $(INSTALLED) ## Run the quick tests (all: .venv/bin/pytest -m "long or not long")
+test: $(INSTALLED) ## Run the quick tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+.PHONY: test-long
+test-long: $(INSTALLED) ## Run the tests that take minutes: same seed same head, a bare verifier, damage
+	@$(BIN)/python -m pytest -m long --numprocesses 2 --dist loadfile
 
 .PHONY: check
 check: $(INSTALLED) ## Check format, lint, types, layers and generated pages
