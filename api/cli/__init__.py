@@ -25,7 +25,6 @@ from api.cli.serving import serve
 from api.cli.verifying import verify
 from api.cli.witness import witness
 from ledger.errors import LedgerError
-from ledger.trials import parse_trial  # noqa: F401 - a broken installation shows at once
 
 COULD_NOT = 2
 """Exit status when a command could not do its work (``verify``: could not check)."""
