@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from ledger.storage.commit import Commit
 
-_PAGE = 1_000
 _SCHEME = "sqlite:///"
 
 

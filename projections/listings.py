@@ -53,10 +53,6 @@ class Listings:
         """All infusions given, by subject and start."""
         return self._list("product", "infusions")
 
-    def infusions_not_given(self) -> list[JsonObject]:
-        """All planned infusions that were not given."""
-        return self._list("product", "not_given")
-
     def interruptions(self) -> list[JsonObject]:
         """All interruptions of infusions."""
         return self._list("product", "interruptions")

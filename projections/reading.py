@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ledger.application import LedgerApplication
@@ -307,11 +307,6 @@ class Projections(Listings):
         overview = _overview(state, prefix, true_at)
         rows = rows_in(trial_deviations_view(overview, TRIAL_RULES), "deviations")
         return [row for row in rows if row["subject"] == subject]
-
-
-def lag_object(lag: Lag) -> JsonObject:
-    """The lag as JSON, for health and metrics."""
-    return {**asdict(lag), "behind": lag.behind, "alarm": lag.alarm}
 
 
 def _overview(state: TrialState, prefix: Prefix, true_at: datetime | None) -> TrialOverview:

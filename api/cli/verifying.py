@@ -15,16 +15,15 @@ from api.cli.progress import progress_bar
 from api.cli.receipts import receipt_options, verify_one
 from api.cli.stamping import certificates
 from api.stamping import holds_timestamps, stamp_findings
-from ledger.application import LedgerApplication, database_path
+from ledger.application import database_path
 from ledger.errors import LedgerError
 from ledger.events.conformance import check_conformance
 from ledger.log.note import VerifierKey
-from ledger.recording.genesis import read_genesis
 from ledger.storage.evidence import DatabaseEvidence
 from ledger.verification.report import RootOfTrust, Status
 from ledger.verification.run import ELSEWHERE
 from ledger.verification.run import verify as verify_evidence
-from projections.reading import OpenedLog, Projections, projections_path
+from projections.reading import Projections, opened, projections_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,18 +208,16 @@ def _compare_projections(database: str, *, damaged: bool) -> list[str] | None:
     path = database_path(database)
     if not projections_path(path).exists():
         return None
-    application = LedgerApplication(database, create=False)
     try:
-        views = Projections(OpenedLog(application, read_genesis(application)))
-        try:
-            return [str(difference) for difference in views.check()]
-        finally:
-            views.close()
+        with opened(database) as log:
+            views = Projections(log)
+            try:
+                return [str(difference) for difference in views.check()]
+            finally:
+                views.close()
     except (LedgerError, PersistenceError) as error:
         # What the kernel found damaged cannot be folded; its findings say so already.
         return None if damaged else [f"projections.unreadable at log: {error}"]
-    finally:
-        application.close()
 
 
 def root_of_trust(vkey: str | None, genesis: str | None) -> RootOfTrust | None:

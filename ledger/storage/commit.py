@@ -40,7 +40,3 @@ class Commit:
 
 class HeadMoved(IntegrityError):
     """The head row is not the one the group was decided against; nothing was written."""
-
-
-class NotALedger(Exception):
-    """The database holds something else than a ledger of this format."""

@@ -258,17 +258,6 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         """The leaf hashes of consecutive entries, computed from their bytes."""
         return [leaf_hash(data) for _, data in self.entries(first, first + count)]
 
-    def stored_rows(self, start: int, stop: int) -> list[tuple[int, str, int, str, bytes, bytes]]:
-        """Every stored column of the entries in a range, for the verifier."""
-        return [
-            tuple(row)
-            for row in self._all(
-                "SELECT seq, originator_id, originator_version, topic, state, event_id"
-                " FROM stored_events WHERE seq >= ? AND seq < ? ORDER BY seq",
-                (start, stop),
-            )
-        ]
-
     @staticmethod
     def _swap_head(cursor: SQLiteCursor, commit: Commit) -> None:
         before, after = commit.before, commit.after
