@@ -72,7 +72,7 @@ docs: $(INSTALLED) ## Write docs/events.md and ledger/events/vocabulary.json fro
 
 .PHONY: lock
 lock: $(INSTALLED) ## Resolve requirements.lock again from pyproject.toml (UPGRADE=--upgrade for newer versions)
-	@$(BIN)/uv pip compile pyproject.toml --group build --group test --group quality --group lock \
+	@$(BIN)/uv pip compile pyproject.toml --group build --group test --group quality --group bench --group lock \
 	  --universal --python-version 3.11 --system-certs --generate-hashes $(UPGRADE) \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet \
 	  --output-file requirements.lock
