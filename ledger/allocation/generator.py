@@ -1,4 +1,4 @@
-"""The published generator of allocation lists: permuted blocks of random size from one seed.
+"""The published generators of allocation lists: permuted blocks and simple randomization.
 
 Everything a list is drawn from is a `ListDesign` and a 32-byte seed; ``docs/formats/
 allocation-list.md`` says the same without Python, so that anyone can recompute a revealed list.
@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ledger.allocation.slot import LARGEST_LIST, PERMUTED_BLOCKS, is_arm, is_stratum, stratum_name
+from ledger.allocation.slot import (
+    LARGEST_LIST,
+    PERMUTED_BLOCKS,
+    SIMPLE,
+    is_arm,
+    is_stratum,
+    stratum_name,
+)
 from ledger.errors import RejectedInput
 
 if TYPE_CHECKING:
@@ -26,7 +33,7 @@ SEED_BYTES: Final = 32
 
 Blocks: TypeAlias = "tuple[tuple[str, ...], ...]"
 
-_ALGORITHMS: Final = {"permuted-blocks": PERMUTED_BLOCKS}
+_ALGORITHMS: Final = {"permuted-blocks": PERMUTED_BLOCKS, "simple": SIMPLE}
 _WORD: Final = 2**32
 
 
@@ -35,8 +42,9 @@ class ListDesign:
     """All that a list depends on besides the seed, checked.
 
     ``ratio`` holds (arm, share) in ascending order of the arm ids' bytes; ``block_sizes`` stands
-    in the statistician's order, a size listed twice is drawn twice as often; ``strata`` names the
-    strata in list order; each stratum is drawn for ``planned_number`` subjects.
+    in the statistician's order, a size listed twice is drawn twice as often, and is empty for
+    simple randomization; ``strata`` names the strata in list order; each stratum is drawn for
+    ``planned_number`` subjects.
 
     Raises:
         RejectedInput: ``allocation.algorithm-unknown``, ``.planned-number``, ``.ratio``,
@@ -97,7 +105,9 @@ class ListDesign:
 
     def _check_blocks(self) -> None:
         total = sum(share for _, share in self.ratio)
-        if not self.block_sizes:
+        if self.algorithm == SIMPLE and self.block_sizes:
+            raise RejectedInput("allocation.block-size", "Simple randomization has no blocks.")
+        if self.algorithm != SIMPLE and not self.block_sizes:
             raise RejectedInput("allocation.block-size", "At least one block size is needed.")
         for position, size in enumerate(self.block_sizes):
             if not _is_count(size) or size % total:
@@ -195,8 +205,15 @@ def _permuted_blocks(design: ListDesign, stream: DrawStream) -> Blocks:
     return tuple(blocks)
 
 
+def _simple(design: ListDesign, stream: DrawStream) -> Blocks:
+    """Each slot by itself: a number below the ratio's sum falls into one arm's share."""
+    shares = [arm for arm, share in design.ratio for _ in range(share)]
+    return tuple((shares[stream.below(len(shares))],) for _ in range(design.planned_number))
+
+
 _DRAWS: Final[Mapping[str, Callable[[ListDesign, DrawStream], Blocks]]] = {
-    PERMUTED_BLOCKS: _permuted_blocks
+    PERMUTED_BLOCKS: _permuted_blocks,
+    SIMPLE: _simple,
 }
 
 
@@ -208,7 +225,7 @@ def _strata_of(scheme: AllocationScheme) -> tuple[str, ...]:
 
 
 def _bound(strata: int, planned_number: int, block_sizes: tuple[int, ...]) -> None:
-    if strata * (planned_number + max(block_sizes) - 1) > LARGEST_LIST:
+    if strata * (planned_number + max(block_sizes, default=1) - 1) > LARGEST_LIST:
         raise RejectedInput(
             "allocation.list-too-long", f"A list has at most {LARGEST_LIST} slots in all."
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GuessingChance:
-    """What permuted blocks leave to the best guesser, per allocation and on average.
+    """What a scheme leaves to the best guesser, per allocation and on average.
 
     ``correct`` is the share he guesses rightly, ``certain`` the share he knows beforehand,
     ``blind`` what he would reach by always naming the most frequent arm.
@@ -29,9 +29,13 @@ def guessing_chance(design: ListDesign) -> GuessingChance:
 
     He always names the arm of which most is left in the block (the convergence strategy of
     Blackwell and Hodges, 1957). Whoever does not know the block sizes guesses no better, so the
-    values are upper bounds; with one block size they are exact.
+    values are upper bounds; with one block size they are exact. Under simple randomization past
+    arms tell nothing: nobody does better than naming the most frequent arm.
     """
     total = sum(share for _, share in design.ratio)
+    blind = Fraction(max(share for _, share in design.ratio), total)
+    if not design.block_sizes:
+        return GuessingChance(blind, Fraction(int(blind == 1)), blind)
     correct = certain = Fraction(0)
     for size in design.block_sizes:
         counts = tuple(sorted(share * (size // total) for _, share in design.ratio))
@@ -39,8 +43,7 @@ def guessing_chance(design: ListDesign) -> GuessingChance:
         correct += in_block[0]
         certain += in_block[1]
     slots = sum(design.block_sizes)
-    most_frequent = max(share for _, share in design.ratio)
-    return GuessingChance(correct / slots, certain / slots, Fraction(most_frequent, total))
+    return GuessingChance(correct / slots, certain / slots, blind)
 
 
 def _block_chances(counts: tuple[int, ...]) -> tuple[Fraction, Fraction]:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 PERMUTED_BLOCKS: Final = "permuted-blocks-hmac-sha256.v1"
 """Name of the algorithm: drawing in permuted blocks, salts, leaf bytes, leaf order and tree."""
 
-ALGORITHMS: Final = frozenset({PERMUTED_BLOCKS})
+SIMPLE: Final = "simple-hmac-sha256.v1"
+"""Name of the algorithm of simple randomization: each slot drawn by the ratio alone."""
+
+ALGORITHMS: Final = frozenset({PERMUTED_BLOCKS, SIMPLE})
 """The algorithms a commitment may name; a change of anything they fix is a new name."""
 
 UNSTRATIFIED: Final = "all"

@@ -161,6 +161,12 @@ def _check_allocation(protocol: Protocol) -> None:
     ratio = protocol.allocation.ratio
     if set(ratio) != {arm.id for arm in protocol.arms}:
         _refuse("The ratio must name each arm once.", "/protocol/allocation/ratio")
+    in_blocks = protocol.allocation.scheme != "simple"
+    if (protocol.allocation.block_sizes == "sealed-with-list") != in_blocks:
+        _refuse(
+            "Permuted blocks have sizes sealed-with-list, simple randomization has none.",
+            "/protocol/allocation/block_sizes",
+        )
     factors = protocol.allocation.strata
     _unique("/protocol/allocation/strata", (row.factor for row in factors))
     for index, row in enumerate(factors):

@@ -53,15 +53,16 @@ class StratificationFactor:
 
 @dataclass(frozen=True, slots=True)
 class AllocationScheme:
-    """How the sealed list is drawn: ``ratio`` by arm id, blocks of mixed size within strata.
+    """How the sealed list is drawn: ``ratio`` by arm id, within strata, in blocks or without.
 
     The protocol is public from entry 0 on, so it tells no block sizes: the statistician chooses
-    them, and they stay sealed with the list until the reveal (ICH E9 section 2.3.2).
+    them, and they stay sealed with the list until the reveal (ICH E9 section 2.3.2). Simple
+    randomization has ``none``.
     """
 
-    scheme: Literal["permuted-blocks"]
+    scheme: Literal["permuted-blocks", "simple"]
     ratio: Mapping[str, Count]
-    block_sizes: Literal["sealed-with-list"]
+    block_sizes: Literal["sealed-with-list", "none"]
     strata: tuple[StratificationFactor, ...]
 
 
