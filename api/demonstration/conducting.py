@@ -15,6 +15,7 @@ from api.demonstration.people import (
     REGISTRAR,
     SITE,
     SPONSOR,
+    STATISTICIAN,
     SUCCESSOR,
     key_of,
 )
@@ -31,6 +32,7 @@ SUSPENDED_ON = date(2024, 5, 10)
 BARRED_ON = date(2024, 3, 15)
 RECALLED_ON = date(2024, 5, 21)
 _END = date(2025, 2, 24)
+_LOCKED = date(2025, 2, 27)
 
 
 def conduct(seed: bytes, definition: TrialDefinition, approvals: list[str]) -> Pen:
@@ -73,6 +75,25 @@ def count_at_end(seed: bytes, lots: tuple[Lot, ...], taken: dict[str, int]) -> P
         pen.stream = f"lot/{lot.name}"
         stock.count_stock(pen, lot, left, at(_END, 9) + minutes(25 * number))
         number += 1
+    return pen
+
+
+def conclude(seed: bytes, sealed_list: str) -> Pen:
+    """The sponsor locks the data, then the statistician has the list opened for everybody."""
+    pen = Pen(seed, "conclusion", "trial")
+    locked = pen.write(
+        "data.locked.v1",
+        {"reason": says("queries-closed", "The last visit is entered and all queries are closed.")},
+        at=at(_LOCKED, 16),
+        by=[Mark(SPONSOR, Meaning.APPROVAL)],
+    )
+    pen.write(
+        "allocation.reveal-requested.v1",
+        {"sealed_list": sealed_list, "locked": locked},
+        at=at(_LOCKED, 17),
+        by=[Mark(STATISTICIAN, Meaning.APPROVAL)],
+        stream="allocation/main",
+    )
     return pen
 
 

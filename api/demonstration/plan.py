@@ -35,6 +35,7 @@ REQUESTED: Final = "subject.randomization-requested.v1"
 BLOCK_SIZES: Final = (4, 6)
 """The statistician's choice; a demonstration has no list to conceal."""
 
+SEALED: Final = "randomization-list.sealed.v1"
 ENVELOPE: Final = "randomization.recorded.v1"
 
 
@@ -63,6 +64,7 @@ class _Timeline:
     _waiting: list[tuple[datetime, int, Step]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _used: dict[str, int] = field(default_factory=dict)
+    _sealed_list: str = ""
 
     def run(self) -> Iterator[Step]:
         """The steps in order."""
@@ -86,10 +88,12 @@ class _Timeline:
         yield from conducting.count_at_end(
             self.seed, world.store.lots, world.store.taken
         ).in_order()
+        yield from conducting.conclude(self.seed, self._sealed_list).in_order()
 
     def _begin(self, people: dict[str, Participant], sealed: SealedList) -> World:
         founded = founding.found(self.seed, self.definition, sealed)
         self._add(founded.in_order())
+        self._sealed_list = next(step.id for step in founded.steps if step.type == SEALED)
         approvals = [step.id for step in founded.steps if step.type == "document.approved.v1"]
         self._add(conducting.conduct(self.seed, self.definition, approvals).in_order())
         lots = stock.lots(self._short_dated_expiry(people))

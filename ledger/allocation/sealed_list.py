@@ -132,6 +132,36 @@ class SealedList:
             "total_slots": self.size,
         }
 
+    def revelation(self) -> JsonObject:
+        """Design and seed as `allocation.revealed.v1` publishes them: all that draws the list."""
+        return {
+            "algorithm": self.design.algorithm,
+            "block_sizes": list(self.design.block_sizes),
+            "list_root": self.root,
+            "planned_number": self.design.planned_number,
+            "ratio": [{"arm": arm, "share": share} for arm, share in self.design.ratio],
+            "seed": self.seed.hex(),
+            "strata": list(self.design.strata),
+        }
+
+    @classmethod
+    def from_revelation(cls, data: JsonObject) -> SealedList:
+        """Draw the list again from what was published at the reveal.
+
+        Raises:
+            RejectedInput: ``allocation.design`` or ``allocation.seed`` for a malformed member, and
+                as `ListDesign`. Whether the list is the sealed one, its root tells.
+        """
+        rows = data.get("ratio")
+        shares = {
+            str(row["arm"]): row["share"]
+            for row in (rows if isinstance(rows, list) else ())
+            if isinstance(row, dict) and set(row) == {"arm", "share"}
+        }
+        names = ("algorithm", "block_sizes", "planned_number", "strata")
+        design = {name: data[name] for name in names if name in data}
+        return cls(_read_design({**design, "ratio": shares}), _read_seed(data.get("seed")))
+
     def save(self, path: Path) -> None:
         """Write the list with its seed to a new file that only its owner can read, durably.
 

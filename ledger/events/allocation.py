@@ -107,6 +107,39 @@ class AccidentalUnblindingReported(Payload):
     discovered_at = fields.instant("When it was discovered.", required=False)
 
 
+class AllocationRevealRequested(Payload):
+    """The statistician asks the ledger to open the whole list, once the data are locked."""
+
+    sealed_list = fields.event_id("The randomization-list.sealed event.")
+    locked = fields.event_id("The data.locked event in force.")
+
+
+class Share(Shape):
+    """One arm's share in the ratio."""
+
+    arm = fields.code("The arm.", example="single")
+    share = fields.whole("Its share.", least=1, most=1_000, example=1)
+
+
+class AllocationRevealed(Payload):
+    """The ledger opens design and seed: everybody can draw the whole list again and compare."""
+
+    request = fields.part(Request, "The request it answers.")
+    list_root = fields.sha256("Merkle root of the sealed list.")
+    algorithm = fields.code("How the list was drawn.", example=PERMUTED_BLOCKS)
+    planned_number = fields.whole("Subjects planned in each stratum.", least=1, most=100_000)
+    ratio = fields.several(fields.part(Share, "An arm's share."), "The ratio.", least=1, most=64)
+    block_sizes = fields.several(
+        fields.whole("A size.", least=1, most=100_000),
+        "The block sizes in the statistician's order; none without blocks.",
+        most=64,
+    )
+    strata = fields.several(
+        fields.stratum("A stratum."), "The strata in list order.", least=1, most=1_000
+    )
+    seed = fields.salt("The seed, 32 bytes.")
+
+
 TREATMENT = StreamFamily.TREATMENT
 UNBLINDING = SigningRule(
     roles=INVESTIGATORS | {Role.SITE_SYSTEM},
@@ -125,6 +158,15 @@ TYPES = (
             roles=frozenset({Role.STATISTICIAN}), meanings=AUTHORSHIP | APPROVAL, person=True
         ),
     ),
+    command(
+        "allocation.reveal-requested.v1",
+        AllocationRevealRequested,
+        stream=StreamFamily.ALLOCATION,
+        signed_by=SigningRule(
+            roles=frozenset({Role.STATISTICIAN}), meanings=AUTHORSHIP | APPROVAL, person=True
+        ),
+    ),
+    result("allocation.revealed.v1", AllocationRevealed, stream=StreamFamily.ALLOCATION),
     command(
         "subject.randomization-requested.v1",
         SubjectRandomizationRequested,

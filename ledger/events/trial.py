@@ -125,6 +125,19 @@ class EnrolmentClosed(Payload):
     reason = fields.part(Reason, "Why enrolment is closed.")
 
 
+class DataLocked(Payload):
+    """The sponsor locks the trial's data: no correction until they are unlocked (R-66)."""
+
+    reason = fields.part(Reason, "On what the lock rests.")
+
+
+class DataUnlocked(Payload):
+    """The sponsor unlocks the trial's data, with the reason (ICH E6(R3) 3.16.2(e))."""
+
+    locked = fields.event_id("The data.locked event that ends.")
+    reason = fields.part(Reason, "Why the data are unlocked.")
+
+
 class DowntimeStarted(Payload):
     """The electronic way is out of service; backup envelopes may be used."""
 
@@ -200,6 +213,10 @@ TYPES = (
         EnrolmentClosed,
         stream=StreamFamily.TRIAL,
         signed_by=SPONSOR_APPROVES,
+    ),
+    command("data.locked.v1", DataLocked, stream=StreamFamily.TRIAL, signed_by=SPONSOR_APPROVES),
+    command(
+        "data.unlocked.v1", DataUnlocked, stream=StreamFamily.TRIAL, signed_by=SPONSOR_APPROVES
     ),
     fact("downtime.started.v1", DowntimeStarted, stream=StreamFamily.TRIAL, signed_by=DOWNTIME),
     fact("downtime.ended.v1", DowntimeEnded, stream=StreamFamily.TRIAL, signed_by=DOWNTIME),

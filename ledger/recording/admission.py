@@ -192,27 +192,19 @@ class Admission:
         if request.event.type == "bag.release-requested.v1":
             names = ("lot", "bag_id", "infusion_number")
             return "bag.released.v1", {name: request.data[name] for name in names}, ()
+        if request.event.type == "allocation.reveal-requested.v1":
+            return "allocation.revealed.v1", self._sealed_list(request).revelation(), ()
         return None
 
     def _allocate(self, request: Request) -> ResultMembers:
         stratum = stratum_of(request.state.case(request.name), request.at)
         slot = request.state.allocation.next_slot(stratum) if stratum is not None else None
-        sealed = request.state.allocation.sealed_list
-        if self.allocation_list is None or stratum is None or slot is None or sealed is None:
-            raise Unavailable(
-                "allocation.no-list",
-                "This service holds no randomization list, so it cannot allocate.",
-                remedy="Give the service the sealed list; the request was not recorded.",
-            )
-        if self.allocation_list.root != sealed.data["list_root"]:
-            raise Unavailable(
-                "allocation.other-list",
-                "The list this service holds is not the one whose root was recorded.",
-                remedy="Give the service the sealed list; the request was not recorded.",
-            )
-        opening = self.allocation_list.opening(stratum, slot)
+        allocation_list = self._sealed_list(request)
+        if stratum is None or slot is None:
+            raise _no_list()
+        opening = allocation_list.opening(stratum, slot)
         members: dict[str, JsonValue] = {
-            "list_root": self.allocation_list.root,
+            "list_root": allocation_list.root,
             "stratum": stratum,
             "slot": slot,
             "path": list(opening.path),
@@ -220,6 +212,19 @@ class Admission:
             "slot_salt": opening.slot.salt,
         }
         return "subject.randomized.v1", members, ("arm", "slot_salt")
+
+    def _sealed_list(self, request: Request) -> SealedList:
+        """The list this service holds, once it is sure that it is the one sealed."""
+        sealed = request.state.allocation.sealed_list
+        if self.allocation_list is None or sealed is None:
+            raise _no_list()
+        if self.allocation_list.root != sealed.data["list_root"]:
+            raise Unavailable(
+                "allocation.other-list",
+                "The list this service holds is not the one whose root was recorded.",
+                remedy="Give the service the sealed list; the request was not recorded.",
+            )
+        return self.allocation_list
 
     def _enter(self, draft: Draft, submission: Submission, at: datetime) -> Record:
         return self._append(
@@ -322,6 +327,14 @@ def check_stream(submission: Submission) -> None:
 
 def _draft(submission: Submission) -> Draft:
     return Draft(submission.event.subject, submission.statement.text)
+
+
+def _no_list() -> Unavailable:
+    return Unavailable(
+        "allocation.no-list",
+        "This service holds no randomization list, so it cannot allocate.",
+        remedy="Give the service the sealed list; the request was not recorded.",
+    )
 
 
 def _rule_id(guard: Callable[..., object]) -> str:

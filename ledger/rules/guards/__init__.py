@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ledger.rules.guards import access, data, product, randomization, screening
+from ledger.rules.guards import access, closing, data, product, randomization, screening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,14 @@ def _merged(*tables: Mapping[str, tuple[Guard, ...]]) -> dict[str, tuple[Guard, 
 
 
 GUARDS: Mapping[str, tuple[Guard, ...]] = MappingProxyType(
-    _merged(access.GUARDS, data.GUARDS, screening.GUARDS, randomization.GUARDS, product.GUARDS)
+    _merged(
+        access.GUARDS,
+        data.GUARDS,
+        screening.GUARDS,
+        randomization.GUARDS,
+        product.GUARDS,
+        closing.GUARDS,
+    )
 )
 
 __all__ = ["GUARDS"]

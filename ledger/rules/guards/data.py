@@ -41,6 +41,9 @@ UNCORRECTABLE = frozenset(
         "site.activated.v1",
         "site.suspended.v1",
         "enrolment.closed.v1",
+        "data.locked.v1",
+        "data.unlocked.v1",
+        "allocation.reveal-requested.v1",
         "protocol.amended.v1",
     )
 )
