@@ -52,14 +52,28 @@ test: $(INSTALLED) ## Run the quick tests
 test-long: $(INSTALLED) ## Run the tests that take minutes: same seed same head, a bare verifier, damage
 	@$(BIN)/python -m pytest -m long --numprocesses 2 --dist loadfile
 
+.PHONY: soak
+soak: $(INSTALLED) ## Kill the service 200 times, inject thousands of faults; an hour, prints counts
+	@LEDGER_SOAK=1 $(BIN)/python -m pytest tests/faults tests/model -m "long or not long"
+
 .PHONY: check
-check: $(INSTALLED) ## Check format, lint, types, layers and generated pages
+check: $(INSTALLED) ## Check format, lint, types, layers, generated pages and vectors
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m ledger.events.catalogue --check \
 	|| { echo "These files do not agree with the vocabulary: run make docs." >&2; exit 1; }
+	@$(BIN)/python -m tests.vectors.make --check \
+	|| { echo "These test vectors do not agree with their sources: run make vectors." >&2; exit 1; }
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measure within half an hour: var/bench.json, docs/performance.md
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+.PHONY: bench-full
+bench-full: $(INSTALLED) ## Measure with growth rows at 1,000,000 entries; takes hours
+	@$(BIN)/python -m benchmarks --full $(BENCH)
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code and mend what the linter can mend safely
@@ -69,6 +83,10 @@ format: $(INSTALLED) ## Format the code and mend what the linter can mend safely
 .PHONY: docs
 docs: $(INSTALLED) ## Write docs/events.md and ledger/events/vocabulary.json from the event types
 	@$(BIN)/python -m ledger.events.catalogue
+
+.PHONY: vectors
+vectors: $(INSTALLED) ## Write the test vectors in docs/formats/vectors
+	@$(BIN)/python -m tests.vectors.make
 
 .PHONY: lock
 lock: $(INSTALLED) ## Resolve requirements.lock again from pyproject.toml (UPGRADE=--upgrade for newer versions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ledger.errors import IntegrityFailure
@@ -59,7 +60,7 @@ class Receipt:
             raise IntegrityFailure("receipt.path", "A path is at most 63 hashes of 32 bytes.")
         if self.extra is not None and not 1 <= len(self.extra) <= MAX_EXTRA_BYTES:
             raise IntegrityFailure("receipt.extra", "Extra data is 1 to 65,536 bytes long.")
-        split_note(self.checkpoint_note)
+        _require_note(self.checkpoint_note)
 
     def text(self) -> str:
         """Write the receipt as the content of a ``.tlog-proof`` file."""
@@ -67,6 +68,12 @@ class Receipt:
         path = [encode_base64(step) for step in self.path]
         head = "\n".join([HEADER, *extra, f"index {self.index}", *path])
         return f"{head}\n\n{self.checkpoint_note}"
+
+
+@lru_cache(maxsize=8)
+def _require_note(note: str) -> None:
+    # All receipts of one commit carry the same note.
+    split_note(note)
 
 
 def parse_receipt(text: str) -> Receipt:

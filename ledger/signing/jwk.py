@@ -37,6 +37,7 @@ PrivateKey: TypeAlias = Ed25519PrivateKey | EllipticCurvePrivateKey
 SIGNATURE_BYTES: Final = 64
 _COORDINATE_BYTES: Final = 32
 # Order of the P-256 base point (SEC 2, section 2.4.2).
+_P256_FIELD: Final = 2**256 - 2**224 + 2**192 + 2**96 - 1
 _P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
@@ -152,6 +153,11 @@ def _load_public(jwk: PublicJwk) -> PublicKey:
     if (jwk.kty, jwk.crv) == ("EC", Curve.P256) and jwk.y is not None:
         x = int.from_bytes(_coordinate(jwk.x, where="/x"), "big")
         y = int.from_bytes(_coordinate(jwk.y, where="/y"), "big")
+        if max(x, y) >= _P256_FIELD:
+            # The library reduces it: one key would have two spellings and two thumbprints.
+            raise RejectedInput(
+                "jwk.coordinate", "A coordinate is not below the prime of P-256.", where=""
+            )
         try:
             return EllipticCurvePublicNumbers(x, y, SECP256R1()).public_key()
         except ValueError:

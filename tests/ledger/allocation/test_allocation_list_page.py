@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ledger.allocation.generator import DrawStream, ListDesign, draw_blocks
 from ledger.allocation.opening import verify_opening
 from ledger.allocation.sealed_list import SealedList
-from ledger.allocation.slot import Slot
+from ledger.allocation.slot import PERMUTED_BLOCKS, SIMPLE, Slot
 
 PAGE = Path(__file__).parents[3] / "docs" / "formats" / "allocation-list.md"
 
@@ -79,18 +79,25 @@ def test_the_opening_of_the_vector_verifies_against_its_commitment() -> None:
     multiples=st.lists(st.integers(1, 4), min_size=1, max_size=4),
     strata=st.sampled_from((("all",), ("sex=f", "sex=m"), ("a=1,b=x", "a=1,b=y", "a=2,b=x"))),
     planned=st.integers(1, 40),
+    algorithm=st.sampled_from((PERMUTED_BLOCKS, SIMPLE)),
 )
 def test_the_program_on_the_page_recomputes_every_list(
-    seed: bytes, shares: list[int], multiples: list[int], strata: tuple[str, ...], planned: int
+    seed: bytes,
+    shares: list[int],
+    multiples: list[int],
+    strata: tuple[str, ...],
+    planned: int,
+    algorithm: str,
 ) -> None:
     """The page's program shares no line with the code and reaches the same leaves and root."""
     ratio = {f"arm-{'DBCA'[at]}": share for at, share in enumerate(shares)}
-    sizes = [sum(shares) * multiple for multiple in multiples]
+    sizes = [sum(shares) * multiple for multiple in multiples if algorithm != SIMPLE]
     design = {
-        "planned_number": planned, "ratio": ratio, "block_sizes": sizes, "strata": strata
+        "algorithm": algorithm, "planned_number": planned, "ratio": ratio, "block_sizes": sizes,
+        "strata": strata,
     }  # fmt: skip
     sealed = SealedList(
-        ListDesign(planned, tuple(sorted(ratio.items())), tuple(sizes), strata), seed
+        ListDesign(planned, tuple(sorted(ratio.items())), tuple(sizes), strata, algorithm), seed
     )
     leaves = list(PROGRAM["leaves"](design, seed))
     assert leaves == [slot.leaf_bytes() for slot in sealed.slots]

@@ -264,3 +264,13 @@ def test_base64url_has_no_second_spelling(text: str) -> None:
     except RejectedInput:
         return
     assert base64url.encode(data) == text
+
+
+def test_a_p256_coordinate_has_one_spelling() -> None:
+    """The points at x = 5 and x = 5 + p are one; the second would have a name of its own."""
+    prime = 2**256 - 2**224 + 2**192 + 2**96 - 1
+    at_5 = 0x459243B9AA581806FE913BCE99817ADE11CA503C64D9A3C533415C083248FBCC
+    members = {"kty": "EC", "crv": "P-256", "y": base64url.encode(at_5.to_bytes(32))}
+    parse_jwk({**members, "x": base64url.encode((5).to_bytes(32))})
+    with pytest.raises(RejectedInput, match="below the prime"):
+        parse_jwk({**members, "x": base64url.encode((5 + prime).to_bytes(32))})
