@@ -5,13 +5,35 @@ from __future__ import annotations
 import json
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ledger.allocation.sealed_list import SealedList
+from ledger.allocation.plain_list import seal_plain
+from ledger.allocation.sealed_list import SealedList, key_beside
+from ledger.concealment.binding import KEY_BYTES
+from ledger.concealment.key_file import create_key_file
+from ledger.concealment.sealed_file import rewrap_sealed
+from ledger.concealment.settings import open_ring
 from ledger.trials import load_trial
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
 _SEED_BYTES = 32
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _kek(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--kek",
+        "keks",
+        multiple=True,
+        envvar="LEDGER_ALLOCATION_KEK",
+        metavar="ADDRESS",
+        help="Key-encryption key of the list, a file or pkcs11:… [default: <list>.kek].",
+    )(command)
 
 
 @click.group()
@@ -31,13 +53,16 @@ def allocation() -> None:
     "--out",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The secret list file; give it to the allocation service alone.",
+    help="The sealed list; its key goes to <out>.kek unless --kek names one.",
 )
-def draw(*, trial: str, block_sizes: str, drawn_by: str, out: Path) -> None:
-    """Draw a list, write it to a file only its owner can read, print the commitment.
+@_kek
+def draw(*, trial: str, block_sizes: str, drawn_by: str, out: Path, keks: Sequence[str]) -> None:
+    """Draw a list, write it encrypted, print the commitment.
 
     The commitment is the data of randomization-list.sealed.v1: sign and post it before the first
-    subject. The list file becomes <database>.allocation of the service.
+    subject. The list becomes <database>.allocation of the service, its key
+    <database>.allocation.kek: hand the two over on different ways, and back them up apart. Whoever
+    has both knows every coming allocation; without the key the list tells nothing.
     """
     definition = load_trial(Path(trial) if trial.endswith(".json") else trial)
     protocol = definition.protocol
@@ -51,6 +76,40 @@ def draw(*, trial: str, block_sizes: str, drawn_by: str, out: Path) -> None:
         block_sizes=sizes,
         seed=secrets.token_bytes(_SEED_BYTES),
     )
-    sealed.save(out)
+    sealed.save(out, open_ring(keks) if keks else None)
     commitment = sealed.commitment(generator=drawn_by, protocol_version=protocol.version)
     click.echo(json.dumps(commitment, indent=2, sort_keys=True))
+
+
+@allocation.command()
+@click.argument("path", metavar="LIST", type=_FILE)
+@_kek
+def seal(*, path: Path, keks: Sequence[str]) -> None:
+    """Encrypt a list that an earlier version kept in clear, in its place.
+
+    The list stays the one whose root was recorded. Whoever could read the file before still knows
+    it: if that may be so, say it to the statistician.
+    """
+    beside = key_beside(path)
+    if not keks and not beside.exists():
+        create_key_file(beside, secrets.token_bytes(KEY_BYTES))
+    sealed = seal_plain(path, open_ring(keks or [str(beside)]))
+    click.echo(f"Sealed {path.name} with the root {sealed.root}.")
+
+
+@allocation.command()
+@click.argument("path", metavar="LIST", type=_FILE)
+@click.option(
+    "--kek",
+    "keks",
+    multiple=True,
+    required=True,
+    metavar="ADDRESS",
+    help="The new key-encryption key first, then the one the list is sealed under.",
+)
+def rewrap(*, path: Path, keks: Sequence[str]) -> None:
+    """Put a list under another key-encryption key, without drawing or opening it anew."""
+    ring = open_ring(keks)
+    done = rewrap_sealed(path, kind=SealedList.KIND, ring=ring)
+    state = "is now" if done else "was already"
+    click.echo(f"{path.name} {state} under the key {ring.current.id}.")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import os
-import stat
+import secrets
 from dataclasses import dataclass, field
 from hashlib import sha256
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar
 
 from ledger.allocation.generator import SEED_BYTES, ListDesign, draw_blocks
 from ledger.allocation.slot import Slot, is_hash
+from ledger.concealment.key_file import create_key_file, read_key_file
+from ledger.concealment.key_ring import KeyRing
+from ledger.concealment.sealed_file import read_sealed, require_sealed, write_sealed
 from ledger.errors import IntegrityFailure, RejectedInput, TrustFailure
 from ledger.log import tree
 from ledger.signing import strict_json
@@ -24,9 +28,6 @@ if TYPE_CHECKING:
     from ledger.trials.protocol import AllocationScheme
 
 __all__ = ["Opening", "SealedList", "Slot"]
-
-# Room for the largest list: a slot with the longest arm and stratum takes about 1,250 bytes.
-_LIMITS: Final = strict_json.Limits(size=2**27, depth=8, members=1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,9 @@ class SealedList:
     Raises:
         RejectedInput: ``allocation.seed-length``.
     """
+
+    KIND: ClassVar[str] = "allocation-list"
+    """What a file says that a list is sealed in."""
 
     design: ListDesign
     seed: bytes = field(repr=False)
@@ -162,70 +166,79 @@ class SealedList:
         design = {name: data[name] for name in names if name in data}
         return cls(_read_design({**design, "ratio": shares}), _read_seed(data.get("seed")))
 
-    def save(self, path: Path) -> None:
-        """Write the list with its seed to a new file that only its owner can read, durably.
+    def document(self) -> str:
+        """All that draws the list, as it is kept sealed: the revelation in canonical JSON."""
+        return strict_json.canonical(self.revelation()).decode("ascii")
+
+    def save(self, path: Path, ring: KeyRing | None = None) -> None:
+        """Write the list to a new file that only its owner can read, encrypted and durably.
+
+        ``ring`` holds the key-encryption key it is sealed under. Without it that is the one in the
+        file beside it, ``<path>.kek``, which is made where it is missing.
 
         Raises:
             FileExistsError: something is there already; a list is never overwritten.
+            TrustFailure: ``key-file.…``.
         """
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(strict_json.canonical(self._members()))
-                file.flush()
-                os.fsync(file.fileno())
-            _sync_directory(path.parent)
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        if ring is None:
+            beside = key_beside(path)
+            if not beside.exists():
+                create_key_file(beside, secrets.token_bytes(SEED_BYTES))
+            ring = KeyRing(lambda: read_key_file(beside))
+        write_sealed(path, self.document(), kind=self.KIND, ring=ring)
 
     @classmethod
-    def load(cls, path: Path) -> SealedList:
-        """Read a list back; every byte of the file must be what its design and seed give again.
+    def load(cls, path: Path, ring: KeyRing | None = None) -> SealedList:
+        """Read a list back with the key of ``ring``, or of the file ``<path>.kek``.
 
         Raises:
-            TrustFailure: ``allocation.list-open-to-others``: others may have read the list.
-            IntegrityFailure: ``allocation.list-malformed``, ``allocation.list-not-reproduced``.
+            TrustFailure: ``allocation.list-open-to-others``: others may have read the list;
+                ``key-file.…``.
+            IntegrityFailure: ``allocation.list-malformed`` (also for a list in clear),
+                ``allocation.list-altered``, ``allocation.list-not-reproduced``.
+            Unavailable: ``concealment.key-missing``.
             OSError: the file cannot be read.
         """
-        content = _read_private(path)
-        try:
-            stored = strict_json.parse_object(content, limits=_LIMITS)
-            sealed = cls(_read_design(stored.get("design")), _read_seed(stored.get("seed")))
-        except RejectedInput as error:
-            raise IntegrityFailure(
-                "allocation.list-malformed",
-                f"The file {path.name} is not an allocation list: {error.message}",
-                where=error.where,
-            ) from error
-        expected = sealed._members()
-        if content != strict_json.canonical(expected):
+        sealed = cls._drawn_again(path, ring)
+        if sealed is None:
             raise IntegrityFailure(
                 "allocation.list-not-reproduced",
                 f"The file {path.name} does not hold what its own design and seed give.",
-                where=_first_difference(stored, expected),
                 remedy="Allocate nothing from it; restore the list that was sealed.",
             )
         return sealed
+
+    @classmethod
+    def _drawn_again(cls, path: Path, ring: KeyRing | None) -> SealedList | None:
+        try:
+            require_sealed(path, kind=cls.KIND)
+            if ring is None:
+                ring = KeyRing(lambda: read_key_file(key_beside(path)))
+            document = read_sealed(path, kind=cls.KIND, ring=ring)
+            sealed = cls.from_revelation(strict_json.parse_object(document.encode("ascii")))
+        except PermissionError as error:
+            raise TrustFailure(
+                "allocation.list-open-to-others",
+                f"The allocation list {path.name} is open to others.",
+                remedy=f"Run chmod 600 {path.name} and report that the list may be known.",
+            ) from error
+        except IntegrityFailure as error:
+            raise _unreadable(path, error) from error
+        except RejectedInput as error:
+            raise _malformed(path) from error
+        return sealed if sealed.document() == document else None
 
     def _salt(self, stratum: str, slot: int) -> str:
         # One HMAC per slot: a published salt tells nothing of the seed or of any other salt.
         message = f"{self.design.algorithm}\nsalt\n{stratum}\n{slot}"
         return hmac.digest(self.seed, message.encode("ascii"), sha256).hex()
 
-    def _members(self) -> JsonObject:
-        return {
-            "design": {
-                "algorithm": self.design.algorithm,
-                "block_sizes": list(self.design.block_sizes),
-                "planned_number": self.design.planned_number,
-                "ratio": dict(self.design.ratio),
-                "strata": list(self.design.strata),
-            },
-            "list_root": self.root,
-            "seed": self.seed.hex(),
-            "slots": [slot.members() for slot in self.slots],
-        }
+
+def key_beside(path: Path) -> Path:
+    """The file of the key-encryption key that a list is sealed under unless another is named."""
+    return path.with_name(f"{path.name}.kek")
 
 
 def _levels_over(slots: list[Slot]) -> tuple[tuple[bytes, ...], ...]:
@@ -237,33 +250,22 @@ def _levels_over(slots: list[Slot]) -> tuple[tuple[bytes, ...], ...]:
     return tuple(levels)
 
 
-def _read_private(path: Path) -> bytes:
-    # Rights are asked of the opened file, so that nobody can exchange it between look and read.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LIMITS.size:
-            raise IntegrityFailure(
-                "allocation.list-malformed", f"{path.name} is no file that could hold a list."
-            )
-        if status.st_mode & 0o077:
-            raise TrustFailure(
-                "allocation.list-open-to-others",
-                f"The allocation list {path.name} is open to others.",
-                remedy=f"Run chmod 600 {path.name} and report that the list may be known.",
-            )
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(_LIMITS.size + 1)
-    finally:
-        os.close(descriptor)
+def _unreadable(path: Path, error: IntegrityFailure) -> IntegrityFailure:
+    if error.code != "concealment.altered":
+        return _malformed(path)
+    return IntegrityFailure(
+        "allocation.list-altered",
+        f"The allocation list {path.name} was changed, or belongs to another key.",
+        remedy="Allocate nothing from it; restore the list that was sealed.",
+    )
 
 
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _malformed(path: Path) -> IntegrityFailure:
+    return IntegrityFailure(
+        "allocation.list-malformed",
+        f"The file {path.name} is not a sealed allocation list.",
+        remedy="If it is a list in clear, run trial-ledger allocation seal.",
+    )
 
 
 def _read_seed(value: JsonValue) -> bytes:
@@ -289,16 +291,3 @@ def _read_design(value: JsonValue) -> ListDesign:
     names_of = tuple(name for name in strata if isinstance(name, str))
     # Members of another type are left out here and found by the comparison of the whole file.
     return ListDesign(planned, shares, blocks, names_of, algorithm)
-
-
-def _first_difference(stored: JsonObject, expected: JsonObject) -> str:
-    for name, member in expected.items():
-        there = stored.get(name)
-        if there == member:
-            continue
-        if name == "slots" and isinstance(there, list) and isinstance(member, list):
-            pairs = enumerate(zip(there, member, strict=False))
-            first = (at for at, (left, right) in pairs if left != right)
-            return f"/slots/{next(first, min(len(there), len(member)))}"
-        return f"/{name}"
-    return ""

@@ -85,6 +85,10 @@ Moments are RFC 3339 with their offset, days `YYYY-MM-DD` in the site's time zon
 A *sealed* member goes as a salted digest into the signed event and its opening beside it; the
 purpose (`identity`, `text`, `allocation`) decides who may read the opening and whether it may ever
 be destroyed. A person signs by a delegated task or by a role; a physician where it says so.
+
+Words that are not sealed identify nobody: a text that holds an e-mail address, a telephone number,
+a national id, or what is said to be somebody's name is refused as `identifier.in-clear` with the
+member named. Codes, ids, numbers, dates, lots and hashes are not searched.
 """
 
 

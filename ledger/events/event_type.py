@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from marshmallow import Schema, ValidationError
 
 from ledger.errors import RejectedInput
+from ledger.events.clear_text import refuse_identifiers
 from ledger.vocabulary import Kind, Purpose, SigningRule, StreamFamily, TypeRule
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ class EventType:
                 where=f"/data{where}",
                 remedy=f"See the type {self.name} in docs/events.md or GET /openapi.json.",
             ) from error
+
+    def refuse_identifiers(self, data: JsonObject) -> None:
+        """Refuse direct identifiers in what is signed in clear (``ledger.events.clear_text``).
+
+        ``data`` is the payload as signed, without openings. It is asked of what comes in, never of
+        what is recorded already: recognition grows, and an old entry stays what it was. Raises
+        RejectedInput ``identifier.in-clear``.
+        """
+        refuse_identifiers(self.name, self.schema, data)
 
 
 def first_problem(messages: Mapping[Any, object], path: str = "") -> tuple[str, str]:

@@ -64,6 +64,18 @@ def code(description: str, **options: Unpack[Options]) -> fields.String:
     )
 
 
+def pseudonym(description: str, **options: Unpack[Options]) -> fields.String:
+    """A code that stands for a person and must not be made of the person's name."""
+    return matching(
+        description,
+        options,
+        form="pseudonym",
+        pattern="[A-Za-z0-9][A-Za-z0-9._:/+*-]{0,63}",
+        error="A pseudonym is 1 to 64 letters, digits and . _ : / + * - without spaces.",
+        example="D-012",
+    )
+
+
 def one_of(description: str, *choices: str, **options: Unpack[Options]) -> fields.String:
     """One word of a closed list."""
     return fields.String(

@@ -24,7 +24,7 @@ class LotReceived(Payload):
 
     lot = fields.lot_id("The lot.")
     site = fields.site_id("The receiving site.")
-    donor_code = fields.code("Pseudonym of the donor.", example="D-012")
+    donor_code = fields.pseudonym("The donor.")
     passage = fields.whole("Passage of the cells.", most=99, example=5)
     manufactured = fields.day("Day of manufacture.")
     expiry = fields.instant("Until when it may be used.")

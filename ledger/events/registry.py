@@ -12,6 +12,7 @@ from ledger.events import (
     data,
     follow_up,
     infusion,
+    privacy,
     product,
     screening,
     trial,
@@ -32,6 +33,7 @@ DOMAINS: Mapping[str, tuple[EventType, ...]] = MappingProxyType(
         "infusion": infusion.TYPES,
         "follow-up": follow_up.TYPES,
         "data": data.TYPES,
+        "privacy": privacy.TYPES,
     }
 )
 

@@ -107,7 +107,7 @@ def _undelegated(case: Case, fact: Fact) -> Iterator[Finding]:
     lacking = [reason for person in persons if (reason := _lacking(case, fact, person))]
     # One of several signers who may act is enough, as when the record was admitted.
     if persons and len(lacking) == len(persons):
-        yield Finding(fact.id, fact.occurred_at, lacking[0])
+        yield Finding(fact.id, fact.occurred_at, lacking[0], tells_arm=_tells(fact))
     named = [text(fact.data, ACTORS.get(fact.type, ""))]
     if not persons:
         originator = shape(shape(fact.data, "record") or {}, "originator") or {}
@@ -116,7 +116,7 @@ def _undelegated(case: Case, fact: Fact) -> Iterator[Finding]:
         if person is not None and person not in persons:
             reason = _lacking(case, fact, person)
             if reason is not None:
-                yield Finding(fact.id, fact.occurred_at, reason)
+                yield Finding(fact.id, fact.occurred_at, reason, tells_arm=_tells(fact))
 
 
 def _lacking(case: Case, fact: Fact, person: str) -> str | None:
@@ -147,7 +147,7 @@ def entered_in_time(case: Case) -> Iterator[Finding]:
             message = (
                 f"{fact.type} was recorded {hours} hours after it happened; limit {limit_hours}."
             )
-            yield Finding(fact.id, due, message)
+            yield Finding(fact.id, due, message, tells_arm=_tells(fact))
 
 
 def corrections_were_signed(case: Case) -> Iterator[Finding]:
@@ -166,7 +166,18 @@ def corrections_were_signed(case: Case) -> Iterator[Finding]:
             )
             if not signed:
                 message = f"The correction of {fact.type} was not signed within {days} days."
-                yield Finding(correction.id, due, message, evidence=(fact.id,))
+                yield Finding(
+                    correction.id,
+                    due,
+                    message,
+                    evidence=(fact.id,),
+                    tells_arm=_tells(fact),
+                )
+
+
+def _tells(fact: Fact) -> bool:
+    """Whether a finding at a record tells the arm: how many a treatment has must not be seen."""
+    return fact.record.stream.startswith("treatment/")
 
 
 CASE_RULES: tuple[CaseRule, ...] = (

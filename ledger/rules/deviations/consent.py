@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from ledger.history import Fact
     from ledger.rules.case import Case
     from ledger.rules.consent import GivenConsent
     from ledger.rules.procedures import Procedure
@@ -38,16 +39,28 @@ def consent_before_procedures(case: Case) -> Iterable[Finding]:
             resting.append(procedure)
         elif standing is Standing.DEVIATION:
             message = f"{procedure.fact.type} took place before any valid consent."
-            yield Finding(procedure.fact.id, procedure.at, message)
+            yield Finding(
+                procedure.fact.id,
+                procedure.at,
+                message,
+                tells_arm=_tells(procedure.fact),
+            )
         else:
             message = f"{procedure.fact.type} and consent fall on one day in unknown order."
-            yield Finding(procedure.fact.id, procedure.at, message, standing)
+            yield Finding(
+                procedure.fact.id,
+                procedure.at,
+                message,
+                standing,
+                tells_arm=_tells(procedure.fact),
+            )
     if resting:
         yield Finding(
             resting[0].fact.id,
             resting[0].at,
             f"{len(resting)} procedures took place on a consent that is not valid.",
             evidence=tuple(row.fact.id for row in resting[1:]),
+            tells_arm=any(_tells(row.fact) for row in resting),
         )
 
 
@@ -107,6 +120,7 @@ def copy_given(case: Case) -> Iterator[Finding]:
                 first.at,
                 "No copy of the signed form was given by the first procedure.",
                 evidence=(first.fact.id,),
+                tells_arm=_tells(first.fact),
             )
 
 
@@ -124,6 +138,7 @@ def reconsent_in_time(case: Case) -> Iterator[Finding]:
             rows[0].at,
             f"{len(rows)} procedures took place after consent should have been renewed.",
             evidence=tuple(row.fact.id for row in rows),
+            tells_arm=any(_tells(row.fact) for row in rows),
         )
 
 
@@ -136,6 +151,11 @@ def nothing_after_withdrawal(case: Case) -> Iterator[Finding]:
         message = f"{row.fact.type} was collected after consent to {row.scope} was withdrawn."
         evidence = (found.event,) if found.event else ()
         yield Finding(row.fact.id, row.at, message, evidence=evidence)
+
+
+def _tells(fact: Fact) -> bool:
+    """Whether a finding at a record tells the arm: how many a treatment has must not be seen."""
+    return fact.record.stream.startswith("treatment/")
 
 
 CRITICAL, IMPORTANT, MINOR = Severity.CRITICAL, Severity.IMPORTANT, Severity.MINOR

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ledger.rules.guards import access, closing, data, product, randomization, screening
+from ledger.rules.guards import access, closing, data, privacy, product, randomization, screening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,7 @@ GUARDS: Mapping[str, tuple[Guard, ...]] = MappingProxyType(
         randomization.GUARDS,
         product.GUARDS,
         closing.GUARDS,
+        privacy.GUARDS,
     )
 )
 

@@ -44,6 +44,8 @@ UNCORRECTABLE = frozenset(
         "data.locked.v1",
         "data.unlocked.v1",
         "allocation.reveal-requested.v1",
+        "personal-data.erased.v1",
+        "personal-data.restricted.v1",
         "protocol.amended.v1",
     )
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import stat
@@ -13,8 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.allocation.generator import ListDesign
-from ledger.allocation.sealed_list import SealedList
-from ledger.errors import IntegrityFailure, RejectedInput, TrustFailure
+from ledger.allocation.sealed_list import SealedList, key_beside
+from ledger.concealment.key_file import FileKey, create_key_file
+from ledger.concealment.key_ring import KeyRing
+from ledger.concealment.sealed_file import rewrap_sealed, write_sealed
+from ledger.errors import IntegrityFailure, RejectedInput, TrustFailure, Unavailable
 from ledger.events.registry import EVENT_TYPES
 from ledger.trials.protocol import AllocationScheme
 
@@ -130,27 +134,88 @@ def test_a_list_open_to_others_is_not_used(stored: Path, mode: int) -> None:
 def test_a_file_with_any_byte_changed_is_refused(
     tmp_path_factory: pytest.TempPathFactory, place: int, mask: int
 ) -> None:
-    """Every byte of the file is a consequence of its design and seed."""
+    """Every byte is authenticated, or names the key and the form."""
     path = tmp_path_factory.mktemp("changed") / "list.json"
     SEALED.save(path)
     content = bytearray(path.read_bytes())
     content[place % len(content)] ^= mask
     path.write_bytes(content)
-    with pytest.raises(IntegrityFailure) as failure:
+    with pytest.raises((IntegrityFailure, Unavailable)) as failure:
         SealedList.load(path)
-    assert failure.value.code in ("allocation.list-malformed", "allocation.list-not-reproduced")
+    assert failure.value.code in (
+        "allocation.list-malformed", "allocation.list-altered", "concealment.key-missing"
+    )  # fmt: skip
 
 
-def test_a_swapped_arm_is_found_at_its_slot_without_naming_it(stored: Path) -> None:
-    """The finding points to the slot; the message stays silent on the arms."""
-    value = json.loads(stored.read_bytes())
-    value["slots"][3]["arm"] = "single" if value["slots"][3]["arm"] == "double" else "double"
-    stored.write_text(json.dumps(value, sort_keys=True, separators=(",", ":")), "ascii")
-    with pytest.raises(IntegrityFailure) as failure:
+def told_by(*paths: Path) -> list[str]:
+    """Which secrets of the list stand in some files, in any of the ways they could be written."""
+    held = b"".join(path.read_bytes() for path in paths)
+    secrets = {"seed": SEED, "block sizes": b"[4,6]", "design": b"block_sizes"}
+    secrets |= {f"salt {n}": bytes.fromhex(slot.salt) for n, slot in enumerate(SEALED.slots)}
+    secrets |= {arm: arm.encode() for arm in ("single", "double")}
+    found = []
+    for name, value in secrets.items():
+        written = (value, value.hex().encode(), base64.b64encode(value)[:-4])
+        if any(form in held for form in (*written, base64.urlsafe_b64encode(value)[:-4])):
+            found.append(name)
+    return found
+
+
+def test_a_stolen_list_file_tells_nothing(stored: Path) -> None:
+    """Neither seed, nor salts, nor arms, nor block sizes are in any byte of it."""
+    assert told_by(stored) == []
+    assert told_by(stored.parent / "list.json", key_beside(stored)) == []
+
+
+def test_the_size_of_a_list_file_tells_nothing(tmp_path: Path) -> None:
+    """Whatever the block sizes, the file is as long."""
+    for number, sizes in enumerate([(2,), (4, 6), (2, 4, 6, 8)]):
+        SealedList(replace(DESIGN, block_sizes=sizes), SEED).save(tmp_path / f"list-{number}")
+    assert len({path.stat().st_size for path in tmp_path.glob("list-?")}) == 1
+
+
+def test_a_list_needs_the_key_it_was_sealed_under(stored: Path) -> None:
+    """Another ledger's key opens nothing; without any the operator hears what is missing."""
+    key_beside(stored).unlink()
+    with pytest.raises(TrustFailure) as missing:
         SealedList.load(stored)
-    assert failure.value.where == "/slots/3"
-    assert "single" not in str(failure.value)
-    assert "double" not in str(failure.value)
+    assert missing.value.code == "key-file.missing"
+    create_key_file(key_beside(stored), bytes(32))
+    with pytest.raises(Unavailable) as other:
+        SealedList.load(stored)
+    assert other.value.code == "concealment.key-missing"
+
+
+def test_a_list_can_be_sealed_under_a_key_that_lies_elsewhere(tmp_path: Path) -> None:
+    """No key file is made beside it then."""
+    ring = KeyRing.of(FileKey(bytes(32)))
+    SEALED.save(tmp_path / "list.json", ring)
+    assert [path.name for path in tmp_path.iterdir()] == ["list.json"]
+    assert SealedList.load(tmp_path / "list.json", ring) == SEALED
+
+
+def test_a_list_changes_its_key_without_being_opened(tmp_path: Path) -> None:
+    """The old key opens it no more, the ciphertext is the same."""
+    path, old, new = tmp_path / "list.json", FileKey(bytes(32)), FileKey(bytes(31) + b"1")
+    SEALED.save(path, KeyRing.of(old))
+    before = json.loads(path.read_bytes())
+    assert rewrap_sealed(path, kind=SealedList.KIND, ring=KeyRing.of(new, old))
+    assert not rewrap_sealed(path, kind=SealedList.KIND, ring=KeyRing.of(new, old))
+    assert json.loads(path.read_bytes())["ciphertext"] == before["ciphertext"]
+    assert SealedList.load(path, KeyRing.of(new)) == SEALED
+    with pytest.raises(Unavailable):
+        SealedList.load(path, KeyRing.of(old))
+
+
+def test_another_sealed_file_does_not_pass_for_a_list(tmp_path: Path) -> None:
+    """The kind is part of what is authenticated."""
+    ring = KeyRing.of(FileKey(bytes(32)))
+    write_sealed(tmp_path / "x", SEALED.document(), kind="other", ring=ring)
+    content = (tmp_path / "x").read_bytes()
+    for change in (content, content.replace(b'"other"', b'"allocation-list"')):
+        (tmp_path / "x").write_bytes(change)
+        with pytest.raises(IntegrityFailure):
+            SealedList.load(tmp_path / "x", ring)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"design":{},"seed":"00"}'])

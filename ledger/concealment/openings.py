@@ -1,0 +1,127 @@
+"""Between records and the vault: what is stored of a group, and what is read back of an entry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ledger.concealment.binding import Place
+from ledger.concealment.envelope import stored_bytes, stored_text
+from ledger.concealment.vault import Concealed, Erased, Erasure, Opening
+from ledger.errors import IntegrityFailure
+from ledger.history import ACCEPTED
+from ledger.vocabulary import Purpose, vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from ledger.concealment.vault import Vault
+    from ledger.record import Record
+    from ledger.signing.sealing import Disclosure
+
+ERASED: Final = "personal-data.erased.v1"
+
+Row = tuple[int, int, str]
+"""A row of the openings table: position of the entry, number within it, stored text."""
+
+
+def ordered(records: Iterable[Record]) -> Iterator[Erasure]:
+    """The erasures that the ledger accepted among some records, each with its result behind it."""
+    for _, erasure in _orders(records):
+        if erasure is not None:
+            yield erasure
+
+
+def _orders(records: Iterable[Record]) -> Iterator[tuple[Record, Erasure | None]]:
+    asked: dict[str, Record] = {}
+    for record in records:
+        if record.type == ERASED:
+            asked[record.id] = record
+        request = record.data.get("request") if record.type == ACCEPTED else None
+        act = asked.pop(str(request["id"]), None) if isinstance(request, dict) else None
+        yield record, None if act is None else _erasure(act)
+
+
+def _erasure(record: Record) -> Erasure:
+    purposes = record.data["purposes"]
+    named = purposes if isinstance(purposes, list) else []
+    return Erasure(
+        record.id, record.stream.partition("/")[2], frozenset(Purpose(str(item)) for item in named)
+    )
+
+
+class Openings:
+    """The openings table of a ledger, concealed by a vault."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.vault = vault
+
+    def conceal(
+        self, records: Sequence[Record], disclosures: Mapping[int, Sequence[Disclosure]]
+    ) -> tuple[list[Row], list[str]]:
+        """The rows to store with a group of records, and the acts to destroy after its commit.
+
+        Called for each attempt to commit, after the group was decided against the head it extends:
+        what stands before an accepted erasure comes under the keys that it takes, what stands
+        behind it under new ones. Raises Unavailable when keys are not at hand; nothing is stored
+        then.
+        """
+        rows: list[Row] = []
+        acts: list[str] = []
+        waiting: list[tuple[int, int, Opening]] = []
+        for record, erasure in _orders(records):
+            for number, disclosure in enumerate(disclosures.get(record.seq, ())):
+                place = Place(record.stream, record.id, _purpose(record.type, disclosure.name))
+                waiting.append((record.seq, number, Opening(place, disclosure.text)))
+            if erasure is not None:
+                rows += self._sealed(waiting)
+                waiting = []
+                self.vault.retire(erasure)
+                acts.append(erasure.act)
+        return [*rows, *self._sealed(waiting)], acts
+
+    def reveal(self, rows: Sequence[tuple[str, str, str]]) -> list[str | Erased | IntegrityFailure]:
+        """The disclosures in rows of ``(stream, event id, stored text)``, each with its outcome.
+
+        A row of an earlier version, in clear, is given as it is. Raises Unavailable when keys are
+        not at hand.
+        """
+        outcomes: list[str | Erased | IntegrityFailure] = [text for _, _, text in rows]
+        sealed: list[tuple[int, Concealed]] = []
+        for index, (stream, event_id, text) in enumerate(rows):
+            try:
+                data = stored_bytes(text)
+            except IntegrityFailure as error:
+                outcomes[index] = error
+                continue
+            if data is not None:
+                sealed.append((index, Concealed(stream, event_id, data)))
+        opened = self.vault.open_all([concealed for _, concealed in sealed])
+        for (index, _), outcome in zip(sealed, opened, strict=True):
+            outcomes[index] = outcome
+        return outcomes
+
+    def at_hand(self, stream: str, event_id: str, stored: Sequence[str]) -> list[str]:
+        """The disclosures of one entry that can be read: what was erased is left out.
+
+        Raises IntegrityFailure for a damaged row, Unavailable when keys are not at hand.
+        """
+        found: list[str] = []
+        for outcome in self.reveal([(stream, event_id, text) for text in stored]):
+            if isinstance(outcome, IntegrityFailure):
+                raise outcome
+            if isinstance(outcome, str):
+                found.append(outcome)
+        return found
+
+    def _sealed(self, waiting: Sequence[tuple[int, int, Opening]]) -> list[Row]:
+        sealed = self.vault.seal_all([opening for _, _, opening in waiting])
+        return [
+            (seq, number, stored_text(data))
+            for (seq, number, _), data in zip(waiting, sealed, strict=True)
+        ]
+
+
+def _purpose(type_name: str, member: str) -> Purpose:
+    rule = vocabulary().get(type_name)
+    # What this version does not know is kept like words about a subject: readable, and erasable.
+    return rule.sealed.get(member, Purpose.TEXT) if rule is not None else Purpose.TEXT

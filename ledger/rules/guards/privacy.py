@@ -1,0 +1,62 @@
+"""Guards of erasure and restriction of personal data, GX-01 to GX-03 (ICH E6(R3) 4.2.2(b))."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.events.registry import EVENT_TYPES
+from ledger.history import tokens, value_at
+from ledger.rules.guards.data import target_of
+from ledger.rules.guards.request import Refusal, Request
+from ledger.signing.authority import site_of
+from ledger.vocabulary import Kind, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def two_persons_order(request: Request) -> Iterator[Refusal]:
+    """GX-01: the approver signs too and is not the one who asks; what is destroyed is gone."""
+    persons = {signer.key.owner for signer in request.signers if signer.key.kind == "person"}
+    approver = str(request.data["approver"])
+    if approver not in persons:
+        yield Refusal("GX-01", f"The approver {approver} did not sign.")
+    elif approver == request.event.source or len(persons) < 2:
+        yield Refusal("GX-01", "The approver must be another person than the one who asks.")
+
+
+def site_agrees(request: Request) -> Iterator[Refusal]:
+    """GX-02: a site's data are the site's: its principal investigator is among the signers."""
+    site = site_of(request.event)
+    if site is None:
+        return
+    register = request.state.register
+    for signer in request.signers:
+        grants = register.grants_in_force(signer.key.owner, site)
+        if any(grant.role is Role.PRINCIPAL_INVESTIGATOR for grant in grants):
+            return
+    yield Refusal("GX-02", f"No principal investigator of {site} is among those who signed.")
+
+
+def names_clear_text(request: Request) -> Iterator[Refusal]:
+    """GX-03: the target stands in this stream, and the pointers name texts in clear in its data."""
+    fact = target_of(request)
+    if fact is None or fact.record.stream != request.event.subject:
+        yield Refusal("GX-03", f"No record {request.data['target']} stands in this stream.")
+        return
+    row = EVENT_TYPES.get(fact.type)
+    if row is not None and row.rule.kind is Kind.RESULT:
+        yield Refusal("GX-03", "The ledger's own answers hold no personal data.")
+        return
+    pointers = request.data["pointers"]
+    for pointer in pointers if isinstance(pointers, list) else ():
+        path = tokens(str(pointer))
+        value = value_at({"data": fact.record.event.data}, str(pointer))
+        if path[0] != "data" or not isinstance(value, str):
+            yield Refusal("GX-03", f"{pointer} is no text that stands in clear in the record.")
+
+
+GUARDS = {
+    "personal-data.erased.v1": (two_persons_order, site_agrees),
+    "personal-data.restricted.v1": (two_persons_order, site_agrees, names_clear_text),
+}
