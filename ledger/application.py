@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -15,18 +14,22 @@ from ledger.errors import RejectedInput
 from ledger.log.entry import parse_entry
 from ledger.record import Record, read_record
 from ledger.signing.rfc3339 import format_recorded_at
+from ledger.storage.database import Database, Engine
+from ledger.storage.migrations import migrate
+from ledger.storage.postgres import PostgresLedgerFactory, PostgresLedgerRecorder
 from ledger.storage.private_file import create_private
-from ledger.storage.sqlite import SQLiteLedgerFactory, SQLiteLedgerRecorder
+from ledger.storage.quarantine import PostgresQuarantine, Quarantine, SQLiteQuarantine
+from ledger.storage.sqlite import SQLiteLedgerFactory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from eventsourcing.persistence import InfrastructureFactory, Mapper
 
     from ledger.storage.commit import Commit
-
-_SCHEME = "sqlite:///"
+    from ledger.storage.store import LedgerStore
 
 
 class LedgerApplication(Application[str]):
@@ -34,30 +37,33 @@ class LedgerApplication(Application[str]):
 
     name = "trial-ledger"
 
-    def __init__(self, database: str, *, create: bool = True) -> None:
-        """Open a database; with ``create`` its tables are made where they are missing.
+    def __init__(self, database: Database | str, *, create: bool = True) -> None:
+        """Open a database; with ``create`` it is migrated first.
 
-        Raises RejectedInput ``settings.no-database`` for a file that is not there.
+        Raises RejectedInput ``settings.no-database`` for a file that is not there, and what
+        ``migrate`` raises for a database that cannot be migrated.
         """
-        self._database = database_path(database)
-        if not create and not self._database.is_file():
-            raise RejectedInput(
-                "settings.no-database",
-                f"There is no ledger at {self._database}.",
-                remedy="Check --database, or begin with trial-ledger demo or init.",
-            )
+        self.database = Database.of(database)
+        if self.database.engine is Engine.SQLITE and not create:
+            _require_file(self.database.path)
         self._create = create
         super().__init__({"AGGREGATE_CACHE_MAXSIZE": "2048", "DEEPCOPY_FROM_AGGREGATE_CACHE": "n"})
 
     @property
     def path(self) -> Path:
-        """The database file."""
-        return self._database
+        """The path beside which the ledger's files lie; for SQLite the database file itself."""
+        return self.database.place
 
     @property
-    def store(self) -> SQLiteLedgerRecorder:
+    def store(self) -> LedgerStore:
         """The recorder, for everything that is read by position."""
-        return cast("SQLiteLedgerRecorder", self.recorder)
+        return cast("LedgerStore", self.recorder)
+
+    def quarantine(self) -> Quarantine:
+        """The quarantine beside the log."""
+        if isinstance(self.recorder, PostgresLedgerRecorder):
+            return PostgresQuarantine(self.recorder.datastore)
+        return SQLiteQuarantine(self.database.path)
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Only our own settings: the process environment must not choose classes."""
@@ -65,9 +71,13 @@ class LedgerApplication(Application[str]):
 
     def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:  # noqa: ARG002 - ours is fixed
         """The factory of our recorder."""
+        if self.database.engine is Engine.POSTGRESQL:
+            if self._create:
+                migrate(self.database)
+            return PostgresLedgerFactory(self.database.settings)
         if self._create:
-            create_private(self._database)
-        return SQLiteLedgerFactory(str(self._database), create=self._create)
+            create_private(self.database.path)
+        return SQLiteLedgerFactory(str(self.database.path), create=self._create)
 
     def construct_mapper(self) -> Mapper[str]:
         """The mapper between records and stored entries."""
@@ -131,12 +141,18 @@ class LedgerApplication(Application[str]):
         )
 
 
-def database_path(url: str) -> Path:
-    """The file a database URL names; raises RejectedInput for anything but SQLite."""
-    if not url.startswith(_SCHEME) or url == _SCHEME:
+def database_path(database: Database | str) -> Path:
+    """The path beside which a database's files lie; for SQLite the file itself.
+
+    Raises RejectedInput ``settings.database-url``.
+    """
+    return Database.of(database).place
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
         raise RejectedInput(
-            "settings.database-url",
-            f"The database URL {url} is not understood.",
-            remedy="Use sqlite:///path/to/ledger.sqlite3.",
+            "settings.no-database",
+            f"There is no ledger at {path}.",
+            remedy="Check --database, or begin with trial-ledger demo or init.",
         )
-    return Path(url.removeprefix(_SCHEME))

@@ -218,6 +218,10 @@ def put(document: JsonObject, pointer: str, value: JsonValue) -> None:
             place = place.get(token)
         elif isinstance(place, list) and token.isascii() and token.isdigit():
             place = place[int(token)] if int(token) < len(place) else None
+        else:
+            return
+    if not path:
+        return
     if isinstance(place, dict):
         if value is None:
             place.pop(path[-1], None)

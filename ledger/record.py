@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class Record:
     """What folds and guards read; also the domain event of the stream's aggregate.
 
-    ``data`` is the event's payload with the opened members merged in; ``withheld`` counts the
-    sealed members whose openings are not at hand.
+    ``data`` is the event's payload with the opened members merged in, as it may be served;
+    ``withheld`` counts the sealed members whose openings are not at hand, ``erased`` names the
+    acts by which some of them were erased.
     """
 
     entry: Entry
@@ -35,6 +36,7 @@ class Record:
     withheld: int
     sha256: str
     recorded_at: datetime
+    erased: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -72,14 +74,18 @@ class Record:
         return self.event.occurred_at
 
 
-def read_record(data: bytes, disclosures: Sequence[str] = ()) -> Record:
-    """Read a record from entry bytes and the disclosures at hand.
+def read_record(
+    data: bytes, disclosures: Sequence[str] = (), *, erased: tuple[str, ...] = ()
+) -> Record:
+    """Read a record from entry bytes, the disclosures at hand and the acts that erased others.
 
     Raises IntegrityFailure when the bytes are not an entry, hold no statement, or a disclosure
     does not belong to it.
     """
     entry = parse_entry(data)
-    return build_record(entry, sha256=entry_hash(data), disclosures=disclosures)
+    return build_record(
+        entry, sha256=entry_hash(data), disclosures=disclosures, erased=erased
+    )
 
 
 def build_record(
@@ -88,6 +94,7 @@ def build_record(
     sha256: str,
     disclosures: Sequence[str] = (),
     parsed: tuple[Statement, Event] | None = None,
+    erased: tuple[str, ...] = (),
 ) -> Record:
     """Read a record from an entry whose bytes hash to ``sha256``."""
     try:
@@ -116,4 +123,5 @@ def build_record(
         withheld=len(missing),
         sha256=sha256,
         recorded_at=parse_recorded_at(entry.recorded_at),
+        erased=erased,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from eventsourcing.persistence import PersistenceError
+
 from ledger.allocation.sealed_list import SealedList
 from ledger.application import LedgerApplication
 from ledger.clock import Clock, SystemClock
@@ -21,7 +23,6 @@ from ledger.recording.writer import Writer
 from ledger.signing.ledger_keys import LedgerKeys
 from ledger.storage.head_file import HeadFile, require_contained
 from ledger.storage.published import PublishedCheckpoints
-from ledger.storage.quarantine import Quarantine
 from ledger.storage.tree_reader import StoredTree
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ledger.recording.outcomes import Receipted
     from ledger.signing.jwk import PublicJwk
     from ledger.signing.sealing import Disclosure
+    from ledger.storage.database import Database
 
 ANSWER_SECONDS = 60
 """How long a sender's thread waits for the writer before it is told to try again."""
@@ -56,7 +58,7 @@ class LedgerFiles:
 
     @classmethod
     def beside(cls, database: Path, *, head: Path | None = None) -> LedgerFiles:
-        """The usual places: beside the database, with suffixes."""
+        """The usual places: beside the database file, with suffixes."""
         name = database.name
         return cls(
             keys=database.with_name(f"{name}.keys"),
@@ -64,6 +66,11 @@ class LedgerFiles:
             allocation=database.with_name(f"{name}.allocation"),
             published=database.with_name(f"{name}.published"),
         )
+
+    @classmethod
+    def of(cls, database: Database, *, head: Path | None = None) -> LedgerFiles:
+        """The usual places of a database's files, beside it or in their directory."""
+        return cls.beside(database.place, head=head)
 
 
 class TrialLedger:
@@ -74,18 +81,30 @@ class TrialLedger:
     """
 
     def __init__(
-        self, database: str, files: LedgerFiles | None = None, *, clock: Clock | None = None
+        self,
+        database: Database | str,
+        files: LedgerFiles | None = None,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         self.application = LedgerApplication(database, create=False)
-        self.files = files or LedgerFiles.beside(self.application.path)
+        try:
+            self._open(files, clock)
+        except BaseException:
+            self.application.close()
+            raise
+
+    def _open(self, files: LedgerFiles | None, clock: Clock | None) -> None:
+        self.files = files or LedgerFiles.of(self.application.database)
         self.clock = clock or SystemClock()
         self.genesis: Genesis = read_genesis(self.application)
         self.keys = LedgerKeys.load(self.files.keys)
-        self.quarantine = Quarantine(self.application.path)
+        self.quarantine = self.application.quarantine()
         self.refusal: LedgerError | None = None
         self.writer: Writer | None = None
         self.publisher: Publisher | None = None
         head_file = HeadFile(self.files.head)
+        self._settle()
         try:
             self._check_head(head_file)
         except LedgerError as error:
@@ -236,7 +255,10 @@ class TrialLedger:
     def _check_head(self, head_file: HeadFile) -> None:
         """Compare database, checkpoint and head file; extend the head file after a death."""
         store = self.application.store
-        head, last = store.head(), store.last_checkpoint()
+        # The head file first: another node may be writing, and what is read later is never older.
+        kept = head_file.read(self.keys.vkey)
+        head = store.head()
+        last = store.checkpoint_covering(head.size)
         if last is None or last[0] != head.size:
             raise IntegrityFailure("head.no-checkpoint", "The head is not under a checkpoint.")
         checkpoint = open_checkpoint(last[1], self.keys.vkey)
@@ -246,7 +268,6 @@ class TrialLedger:
             raise IntegrityFailure("head.last-entry", "The last entry is not the head's.")
         if checkpoint.root != frontier_at(head.size, node).root():
             raise IntegrityFailure("head.root", "The tree does not have the checkpoint's root.")
-        kept = head_file.read(self.keys.vkey)
         if kept is None:
             raise TrustFailure(
                 "head.file-missing",
@@ -256,6 +277,17 @@ class TrialLedger:
         self._require_kept(kept, head.size)
         if kept.size < head.size:
             head_file.write(last[1])
+
+    def _settle(self) -> None:
+        """Wait for the standbys, so that nothing is signed on what they might not have."""
+        try:
+            self.application.store.settle()
+        except PersistenceError as error:
+            raise Unavailable(
+                "storage.unsettled",
+                f"The database does not say that its commits are durable: {error}.",
+                remedy="See that its standbys follow, then start again.",
+            ) from error
 
     def _require_kept(self, kept: Checkpoint, size: int) -> None:
         at_kept = None

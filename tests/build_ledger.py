@@ -20,6 +20,7 @@ from ledger.signing.rfc3339 import format_recorded_at
 from ledger.signing.sealing import Disclosure, encode_sd_jwt, seal
 from ledger.signing.statement import Meaning, Signer, Statement, sign_statement
 from ledger.signing.strict_json import JsonObject, JsonValue, canonical
+from ledger.storage.database import Database
 from ledger.storage.head_file import HeadFile
 from ledger.trials import TrialDefinition, load_trial
 from ledger.vocabulary import vocabulary
@@ -151,6 +152,11 @@ class BuiltLedger:
     made: int = 0
 
     @property
+    def database(self) -> Database:
+        """The database, with the place of its files."""
+        return Database.parse(self.url, files=self.files.keys.parent)
+
+    @property
     def vkey(self) -> str:
         """The log's verifier key."""
         return str(self.keys.vkey)
@@ -258,7 +264,7 @@ class BuiltLedger:
     def reopen(self) -> TrialLedger:
         """Close and open again, as after a restart."""
         self.ledger.close()
-        self.ledger = TrialLedger(self.url, self.files)
+        self.ledger = TrialLedger(self.database, self.files)
         return self.ledger
 
     def close(self) -> None:
@@ -266,10 +272,13 @@ class BuiltLedger:
         self.ledger.close()
 
 
-def open_ledger(directory: Path, *, demonstration: bool = True) -> BuiltLedger:
-    """A ledger that holds entry 0 and nothing else."""
-    database = directory / "ledger.sqlite3"
-    url, files = f"sqlite:///{database}", LedgerFiles.beside(database)
+def open_ledger(
+    directory: Path, *, demonstration: bool = True, database: Database | None = None
+) -> BuiltLedger:
+    """A ledger that holds entry 0 and nothing else; in an SQLite file unless told otherwise."""
+    place = database or Database.parse(f"sqlite:///{directory / 'ledger.sqlite3'}")
+    place.prepare()
+    files = LedgerFiles.of(place)
     definition, keys = load_trial("xhnkky-dfsc"), LedgerKeys.from_seed(ORIGIN, seed_of("ledger"))
     keys.save(files.keys)
     SealedList.draw(
@@ -279,7 +288,7 @@ def open_ledger(directory: Path, *, demonstration: bool = True) -> BuiltLedger:
         seed=seed_of("list"),
     ).save(files.allocation)
     sponsor = party(SPONSOR, "Sponsor of the trial")
-    application = LedgerApplication(url)
+    application = LedgerApplication(place)
     try:
         open_trial(
             application,
@@ -292,12 +301,14 @@ def open_ledger(directory: Path, *, demonstration: bool = True) -> BuiltLedger:
         )
     finally:
         application.close()
-    return BuiltLedger(directory, url, files, keys, definition, TrialLedger(url, files))
+    return BuiltLedger(directory, place.url, files, keys, definition, TrialLedger(place, files))
 
 
-def build_ledger(directory: Path, *, demonstration: bool = True) -> BuiltLedger:
+def build_ledger(
+    directory: Path, *, demonstration: bool = True, database: Database | None = None
+) -> BuiltLedger:
     """A ledger ready for subjects: keys, roles, delegations, approved form, site, sealed list."""
-    built = open_ledger(directory, demonstration=demonstration)
+    built = open_ledger(directory, demonstration=demonstration, database=database)
     built.register(REGISTRAR, by=SPONSOR)
     built.grant(REGISTRAR, "registrar", "trial", by=SPONSOR)
     for owner in (STATISTICIAN, INVESTIGATOR, COORDINATOR, PHARMACIST, EDC):

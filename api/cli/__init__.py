@@ -13,14 +13,19 @@ from pathlib import Path
 
 import click
 
+from api.cli.access_log import access_log
 from api.cli.allocation import allocation
+from api.cli.backup import backup
 from api.cli.bundling import bundle
+from api.cli.concealment import concealment
+from api.cli.database import database_group
 from api.cli.demo import demo
 from api.cli.keys import keys
 from api.cli.opening import init
 from api.cli.posting import post
 from api.cli.projecting import projections
 from api.cli.reading import replay, report
+from api.cli.restoring import restore_command
 from api.cli.serving import serve
 from api.cli.verifying import verify
 from api.cli.witness import witness
@@ -51,6 +56,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 for _command in (
     init, serve, demo, post, keys, verify, replay, report, bundle, projections, allocation, witness,
+    access_log,
+    database_group, backup, restore_command, concealment,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -7,16 +7,23 @@ from pathlib import Path
 import click
 
 from api import serving
+from api.cli import options
 from api.cli.verifying import examine
 from api.demonstration.run import run_demonstration
 from ledger.log.note import VerifierKey
+from ledger.storage.database import Database
 from ledger.verification.report import RootOfTrust
 from projections.reading import Projections, opened
 from projections.report import render
 
 
 @click.command()
-@click.option("--database", help="Database URL [default: sqlite:///DIR/ledger.sqlite3].")
+@click.option(
+    "--database",
+    metavar="URL",
+    help="Database URL; an earlier demonstration in it is replaced, nothing else ever is"
+    " [default: sqlite:///DIR/ledger.sqlite3].",
+)
 @click.option(
     "--dir",
     "directory",
@@ -30,10 +37,14 @@ from projections.report import render
 @click.option("--port", default=8080, show_default=True, type=int, help="Port for --serve.")
 def demo(*, database: str | None, directory: Path, seed: int, then_serve: bool, port: int) -> None:
     """Run the seed trial over HTTP, verify it, write the report, say what there is to see."""
-    url = database or f"sqlite:///{directory / 'ledger.sqlite3'}"
+    url = Database.parse(
+        database or f"sqlite:///{directory / 'ledger.sqlite3'}",
+        files=directory if database and not database.startswith("sqlite:") else None,
+    )
     if then_serve:
         serving.require_free(serving.LOOPBACK, port)  # now, not after the whole trial
     summary = run_demonstration(database=url, directory=directory, seed=seed)
+    options.warn_of_rights(url)
     trust = RootOfTrust(VerifierKey.parse(summary.vkey), summary.genesis_sha256)
     outcome = examine(url, trust=trust)
     verification = outcome.to_json()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,19 +16,24 @@ import click
 
 from api.cli.progress import progress_bar
 from api.monitor import verify_url
+from api.stamping import stamp_findings
 from ledger.events.conformance import check_conformance
+from ledger.publication.publishing import read_policy
 from ledger.verification.__main__ import COULD_NOT_CHECK, DAMAGED, as_json, as_lines
 from ledger.verification.bundle import BundleEvidence, kind_of_bundle, verify_opened
+from ledger.verification.cosignatures import Asked
 from ledger.verification.dossier import verify_dossier
 from ledger.verification.manifest import DOSSIER, LOG
+from ledger.verification.publication import AUTHORITIES
 from ledger.verification.report import Status
+from ledger.verification.run import ELSEWHERE
 
 if TYPE_CHECKING:
     from ledger.verification.report import RootOfTrust, VerificationReport
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SCHEMA = "schema of payloads"
+_SCHEMA, _PROJECTIONS = ELSEWHERE
 
 
 def remote_options(command: F) -> F:
@@ -49,24 +54,49 @@ def remote_options(command: F) -> F:
     return command
 
 
-def verify_remote(url: str, state: Path, *, trust: RootOfTrust | None, machine: bool) -> None:
+def policy_option(command: F) -> F:
+    """``--policy FILE``, also from LEDGER_VERIFY_POLICY."""
+    return click.option(
+        "--policy",
+        envvar="LEDGER_VERIFY_POLICY",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="The witnesses you trust, and the quorum that must be met (C2SP tlog-policy).",
+    )(command)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a verifier brings along: root of trust, witness policy, certificates of authorities."""
+
+    trust: RootOfTrust | None = None
+    asked: Asked | None = None
+    certificates: Path | None = None
+
+
+def read_asked(policy: Path | None) -> Asked | None:
+    """The verifier's own policy; raises TrustFailure ``policy.…``."""
+    return None if policy is None else Asked(read_policy(policy))
+
+
+def verify_remote(url: str, state: Path, given: Given, *, machine: bool) -> None:
     """Verify a log over the network and print what was found; the exit status is ``verify``'s.
 
     Raises Unavailable when the log or the state file cannot be read.
     """
     with progress_bar("Reading the log") as progress:
-        report = verify_url(url, state, trust=trust, progress=progress)
+        report = verify_url(url, state, trust=given.trust, progress=progress, asked=given.asked)
     _tell(report, [], kind=LOG, machine=machine)
 
 
-def verify_file(path: Path, *, trust: RootOfTrust | None, machine: bool) -> None:
+def verify_file(path: Path, given: Given, *, machine: bool) -> None:
     """Verify a bundle and print what was found; the exit status is that of ``verify``.
 
     Raises Unavailable when the file cannot be opened.
     """
     kind = kind_of_bundle(path)
     report, schema = (
-        (verify_dossier(path, trust=trust), []) if kind == DOSSIER else _log(path, trust)
+        (verify_dossier(path, trust=given.trust), []) if kind == DOSSIER else _log(path, given)
     )
     _tell(report, schema, kind=kind, machine=machine)
 
@@ -86,13 +116,17 @@ def _tell(report: VerificationReport, schema: list[str], *, kind: str, machine: 
         sys.exit(DAMAGED)
 
 
-def _log(path: Path, trust: RootOfTrust | None) -> tuple[VerificationReport, list[str]]:
+def _log(path: Path, given: Given) -> tuple[VerificationReport, list[str]]:
     with BundleEvidence(path) as source:
         with progress_bar("Verifying entries") as progress:
-            report = verify_opened(source, trust=trust, progress=progress)
+            report = verify_opened(source, trust=given.trust, progress=progress, asked=given.asked)
         if report.obstacle:
             return report, []
         with progress_bar("Checking payloads") as progress:
-            schema = [str(found) for found in check_conformance(source, progress)]
-    left = tuple(name for name in report.not_checked if name != _SCHEMA)
-    return replace(report, not_checked=left), schema
+            above = [str(found) for found in check_conformance(source, progress)]
+        stamps = stamp_findings(source.publication, source, given.certificates)
+    done = {_SCHEMA} | ({AUTHORITIES} if stamps is not None else set())
+    reasons = {name: why for name, why in report.reasons.items() if name not in done}
+    reasons[_PROJECTIONS] = "a bundle holds none"
+    report = replace(report, not_checked=tuple(reasons), reasons=reasons)
+    return report, [*above, *(stamps or ())]

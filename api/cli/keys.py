@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -15,6 +16,9 @@ from ledger.signing.jwk import Curve
 from ledger.signing.register import Register
 from projections.reading import opened
 
+if TYPE_CHECKING:
+    from ledger.storage.database import Database
+
 
 @click.group()
 def keys() -> None:
@@ -24,7 +28,7 @@ def keys() -> None:
 @keys.command()
 @options.database
 @click.option("--all", "show_all", is_flag=True, help="All verifier keys and the hash of entry 0.")
-def log(*, database: str, show_all: bool) -> None:
+def log(*, database: Database, show_all: bool) -> None:
     """Print the log's Ed25519 verifier key on one line."""
     with opened(database) as ledger:
         genesis = ledger.genesis
@@ -39,7 +43,7 @@ def log(*, database: str, show_all: bool) -> None:
 @keys.command()
 @options.database
 @options.as_json
-def show(*, database: str, as_json: bool) -> None:
+def show(*, database: Database, as_json: bool) -> None:
     """List every registered key with its owner and standing."""
     with opened(database) as ledger:
         register = Register(ledger.application.merged("trial", "access"))

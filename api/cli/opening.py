@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from api.cli import options
 from api.identity import Identity
-from ledger.application import LedgerApplication, database_path
+from ledger.application import LedgerApplication
 from ledger.clock import SystemClock
 from ledger.errors import RejectedInput
 from ledger.recording.genesis import Sponsor, open_trial
@@ -16,18 +17,15 @@ from ledger.signing.ledger_keys import LedgerKeys
 from ledger.storage.head_file import HeadFile
 from ledger.trials import load_trial
 
+if TYPE_CHECKING:
+    from ledger.storage.database import Database
+
 ROOT = "/sponsor/persons/root"
 SPONSOR_SUFFIX = ".sponsor"
 
 
 @click.command()
-@click.option(
-    "--database",
-    required=True,
-    envvar="LEDGER_DATABASE_URL",
-    metavar="URL",
-    help="The new ledger's database, sqlite:///PATH.",
-)
+@options.new_database
 @options.head_file
 @click.option(
     "--trial",
@@ -50,7 +48,7 @@ SPONSOR_SUFFIX = ".sponsor"
 @options.as_json
 def init(
     *,
-    database: str,
+    database: Database,
     head_file: Path | None,
     trial: str,
     origin: str | None,
@@ -65,11 +63,11 @@ def init(
     trust: hand it to everybody who will verify, on a way of its own.
     """
     definition = load_trial(Path(trial) if trial.endswith(".json") else trial)
-    protocol, path = definition.protocol, database_path(database)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    protocol, path = definition.protocol, database.place
+    database.prepare()
     application = LedgerApplication(database)
     try:
-        files = options.files_for(application.path, head_file)
+        files = options.files_for(path, head_file)
         if files.keys.exists() or files.head.exists():
             raise RejectedInput(
                 "init.files-exist",
@@ -95,7 +93,8 @@ def init(
     if as_json:
         options.print_json({"vkey": str(keys.vkey), "genesis": record.sha256})
         return
-    click.echo(f"Trial {protocol.trial} is open in {application.path}.")
+    click.echo(f"Trial {protocol.trial} is open in {database}.")
+    options.warn_of_rights(database)
     if sponsor_key is None:
         kept = path.with_name(path.name + SPONSOR_SUFFIX)
         click.echo(f"The sponsor's root key was made here: move {kept} to the sponsor now.")

@@ -10,21 +10,79 @@ from typing import Any, TypeVar
 import click
 
 from ledger.service import LedgerFiles
+from ledger.storage.database import Database
+from ledger.storage.rights import excess_rights
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_FILES = "trial-ledger.files"
+_URLS = "sqlite:///PATH or postgresql://USER@HOST/DATABASE"
+
 
 def database(command: F) -> F:
-    """``--database URL``, also from LEDGER_DATABASE_URL."""
-    return click.option(
+    """``--database URL`` and ``--files DIR``, also from LEDGER_DATABASE_URL and LEDGER_FILES.
+
+    The command gets a `Database`, which knows where its files lie.
+    """
+    option = click.option(
         "--database",
         "database",
         envvar="LEDGER_DATABASE_URL",
         default="sqlite:///var/demo/ledger.sqlite3",
         show_default=True,
         metavar="URL",
-        help="The ledger's database, sqlite:///PATH.",
+        callback=_parsed,
+        help=f"The ledger's database, {_URLS}.",
+    )
+    return option(_files(command))
+
+
+def new_database(command: F) -> F:
+    """``--database URL`` of a ledger that is to be opened, and ``--files DIR``."""
+    option = click.option(
+        "--database",
+        "database",
+        required=True,
+        envvar="LEDGER_DATABASE_URL",
+        metavar="URL",
+        callback=_parsed,
+        help=f"The new ledger's database, {_URLS}; it is migrated first.",
+    )
+    return option(_files(command))
+
+
+def _files(command: F) -> F:
+    return click.option(
+        "--files",
+        "files",
+        envvar="LEDGER_FILES",
+        type=click.Path(file_okay=False, path_type=Path),
+        expose_value=False,
+        is_eager=True,
+        callback=_remembered,
+        help="Directory of the keys, the head, the allocation list, published checkpoints and "
+        "projections [default: beside an SQLite file; for PostgreSQL a directory named after the "
+        "database].",
     )(command)
+
+
+def _remembered(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+    context.meta[_FILES] = value
+
+
+def _parsed(context: click.Context, _: click.Parameter, value: str) -> Database:
+    return Database.parse(value, files=context.meta.get(_FILES))
+
+
+def warn_of_rights(database: Database) -> None:
+    """Say on standard error what the database's role may do that a service's may not."""
+    excess = excess_rights(database)
+    if excess:
+        click.echo(
+            f"Note: this role {'; '.join(excess)}. Serve a real trial under a role of its own "
+            "(trial-ledger database migrate --service-role ROLE).",
+            err=True,
+        )
 
 
 def head_file(command: F) -> F:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from api.cli import options
 from api.cli.progress import progress_bar
 from projections.reading import Projections, opened
+
+if TYPE_CHECKING:
+    from ledger.storage.database import Database
 
 
 @click.group()
@@ -18,7 +22,7 @@ def projections() -> None:
 
 @projections.command()
 @options.database
-def rebuild(*, database: str) -> None:
+def rebuild(*, database: Database) -> None:
     """Throw the projections away and fold them again from entry 0."""
     with opened(database) as ledger, progress_bar("Rebuilding projections") as progress:
         views = Projections(ledger)
@@ -32,7 +36,7 @@ def rebuild(*, database: str) -> None:
 @projections.command()
 @options.database
 @options.as_json
-def check(*, database: str, as_json: bool) -> None:
+def check(*, database: Database, as_json: bool) -> None:
     """Compare the stored projections with a fresh fold; exit 1 and name what differs."""
     with opened(database) as ledger, progress_bar("Checking projections") as progress:
         views = Projections(ledger)

@@ -20,6 +20,8 @@ from projections.report import render
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ledger.storage.database import Database
+
 
 _PIPED_WIDTH = 140
 
@@ -31,7 +33,7 @@ _PIPED_WIDTH = 140
 @click.option("--true-at", help="Occurrence time (RFC 3339): what had happened.")
 @options.as_json
 def replay(
-    *, subject: str, database: str, known_at: str | None, true_at: str | None, as_json: bool
+    *, subject: str, database: Database, known_at: str | None, true_at: str | None, as_json: bool
 ) -> None:
     """Show the course of one subject, as known at a moment or as it was true."""
     with opened(database) as ledger:
@@ -71,7 +73,7 @@ def replay(
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
 def report(  # noqa: PLR0913 - one parameter an option
     *,
-    database: str,
+    database: Database,
     format_: str,
     as_of: str | None,
     subject: str | None,

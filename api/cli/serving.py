@@ -13,6 +13,8 @@ from api.stamping import StampingSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ledger.storage.database import Database
+
 
 @click.command()
 @options.database
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--workers", default=1, show_default=True, type=int, envvar="LEDGER_WORKERS")
 def serve(  # noqa: PLR0913 - one parameter an option
     *,
-    database: str,
+    database: Database,
     head_file: Path | None,
     witness_policy: Path | None,
     tsa_url: str | None,

@@ -10,16 +10,27 @@ import click
 from eventsourcing.persistence import PersistenceError
 
 from api.cli import options
-from api.cli.files import remote_options, verify_file, verify_remote
+from api.cli.files import (
+    Given,
+    policy_option,
+    read_asked,
+    remote_options,
+    verify_file,
+    verify_remote,
+)
 from api.cli.progress import progress_bar
 from api.cli.receipts import receipt_options, verify_one
 from api.cli.stamping import certificates
-from api.stamping import holds_timestamps, stamp_findings
-from ledger.application import database_path
+from api.stamping import stamp_findings
 from ledger.errors import LedgerError
 from ledger.events.conformance import check_conformance
 from ledger.log.note import VerifierKey
-from ledger.storage.evidence import DatabaseEvidence
+from ledger.service import LedgerFiles
+from ledger.storage.database import Database
+from ledger.storage.open_evidence import open_evidence
+from ledger.storage.published_evidence import open_published
+from ledger.verification.__main__ import publication_lines
+from ledger.verification.publication import AUTHORITIES
 from ledger.verification.report import RootOfTrust, Status
 from ledger.verification.run import ELSEWHERE
 from ledger.verification.run import verify as verify_evidence
@@ -28,6 +39,7 @@ from projections.reading import Projections, opened, projections_path
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ledger.verification.cosignatures import Asked
     from ledger.verification.report import VerificationReport
 
 DAMAGED = 1
@@ -40,6 +52,7 @@ COULD_NOT_CHECK = 2
 @click.option("--key", "vkey", help="The log's verifier key, as handed over out of band.")
 @click.option("--genesis", help="SHA-256 of entry 0, as handed over out of band.")
 @certificates
+@policy_option
 @remote_options
 @receipt_options
 @options.as_json
@@ -48,11 +61,12 @@ def verify(  # noqa: PLR0913 - one parameter an option
     bundle: Path | None,
     url: str | None,
     state: Path,
-    database: str,
+    database: Database,
     head_file: Path | None,
     vkey: str | None,
     genesis: str | None,
     tsa_certificates: Path | None,
+    policy: Path | None,
     receipt: Path | None,
     entry: Path | None,
     event_id: str | None,
@@ -77,8 +91,10 @@ def verify(  # noqa: PLR0913 - one parameter an option
     With --receipt one entry alone is checked, against --key and nothing else: no database, no
     network. The entry's bytes lie beside the receipt, as the client keeps them, or in --entry.
 
-    With --tsa-certificates the kept time stamps are checked too, each against the checkpoint of
-    its size in the database.
+    What was published is checked beside the database: each published checkpoint, the log's own
+    ML-DSA-44 cosignature, witnesses' lines, time stamps. With --policy the witnesses are those you
+    trust, and their quorum must be met; with --tsa-certificates the authorities' signatures under
+    the time stamps are checked too.
 
     Exit status: 0 sound, 1 damaged, 2 could not check.
     """
@@ -86,17 +102,19 @@ def verify(  # noqa: PLR0913 - one parameter an option
         if receipt is not None or entry is not None or event_id is not None:
             verify_one(receipt, vkey, entry=entry, event_id=event_id, as_json=as_json)
             return
+        given = Given(root_of_trust(vkey, genesis), read_asked(policy), tsa_certificates)
         if bundle is not None:
-            verify_file(bundle, trust=root_of_trust(vkey, genesis), machine=as_json)
+            verify_file(bundle, given, machine=as_json)
             return
         if url is not None:
-            verify_remote(url, state, trust=root_of_trust(vkey, genesis), machine=as_json)
+            verify_remote(url, state, given, machine=as_json)
             return
         outcome = examine(
             database,
             head_file=head_file,
-            trust=root_of_trust(vkey, genesis),
+            trust=given.trust,
             tsa_certificates=tsa_certificates,
+            asked=given.asked,
         )
     except LedgerError as error:
         click.echo(f"Could not check: {error}", err=True)
@@ -116,8 +134,8 @@ class Examination:
     """The kernel's report with what the layers above it found, each finding one line.
 
     ``storage`` is about the database file and its schema, ``schema`` about payloads, ``derived``
-    about the projections, ``stamps`` about kept time stamps; None when there was nothing to
-    compare. ``unstamped`` says that time stamps are kept which were not checked.
+    about the projections, ``stamps`` about the authorities' signatures under time stamps; None when
+    there was nothing to compare, or nothing to compare it with.
     """
 
     report: VerificationReport
@@ -125,7 +143,6 @@ class Examination:
     schema: list[str] | None = None
     derived: list[str] | None = None
     stamps: list[str] | None = None
-    unstamped: bool = False
 
     @property
     def above(self) -> list[str]:
@@ -145,7 +162,7 @@ class Examination:
             "storage": self.storage,
             "schema": self.schema,
             "projections": self.derived,
-            "time stamps": self.stamps,
+            AUTHORITIES: self.stamps,
         }
         done = [name for name, found in layers.items() if found is not None]
         return [*(check.label for check in self.report.checks_done), *done]
@@ -153,10 +170,24 @@ class Examination:
     @property
     def not_checked(self) -> list[str]:
         """What no layer could check."""
-        left = [name for name in self.report.not_checked if name not in ELSEWHERE]
-        layers = {"schema of payloads": self.schema, "projections": self.derived}
-        left += [name for name, found in layers.items() if found is None]
-        return [*left, "time stamps"] if self.unstamped else left
+        return [*self.reasons]
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why each of these could not be checked."""
+        reasons = dict(self.report.reasons)
+        for name in ELSEWHERE:
+            reasons.pop(name, None)
+        if self.stamps is not None:
+            reasons.pop(AUTHORITIES, None)
+        elif AUTHORITIES in reasons:
+            reasons[AUTHORITIES] = "no certificates to trust were given (--tsa-certificates)"
+        above = {
+            ELSEWHERE[0]: (self.schema, "the records could not all be read"),
+            ELSEWHERE[1]: (self.derived, "there are none here, or they cannot be read"),
+        }
+        reasons.update({name: why for name, (found, why) in above.items() if found is None})
+        return reasons
 
     def to_json(self) -> dict[str, Any]:
         """The examination for machines."""
@@ -169,44 +200,50 @@ class Examination:
             timestamps=self.stamps,
             checks_done=[check.label for check in self.report.checks_done],
             not_checked=self.not_checked,
+            reasons=self.reasons,
         )
         return report
 
 
 def examine(
-    database: str,
+    database: Database | str,
     *,
     head_file: Path | None = None,
     trust: RootOfTrust | None = None,
     tsa_certificates: Path | None = None,
+    asked: Asked | None = None,
 ) -> Examination:
-    """Verify a database and, where it can be read, its schema, payloads and projections.
+    """Verify a database, what was published beside it, its schema, payloads and projections.
 
-    Without ``head_file`` the one beside the database is taken, if there is one; kept time stamps
-    are checked where there are certificates to check them with.
+    Without ``head_file`` the one beside the database is taken, if there is one; the authorities of
+    time stamps are checked where there are certificates to check them with, witnesses against the
+    policy ``asked``.
     Raises Unavailable when the database cannot be opened at all, TrustFailure
     ``timestamps.certificates``.
     """
-    path = database_path(database)
-    files = options.files_for(path, head_file)
+    named = Database.of(database)
+    files = LedgerFiles.of(named, head=head_file)
     kept = files.head if head_file is not None or files.head.exists() else None
-    with DatabaseEvidence(path, head_file=kept) as source:
-        stamps = stamp_findings(files.published, source, tsa_certificates)
-        unstamped = stamps is None and holds_timestamps(files.published)
+    with (
+        open_published(files.published) as published,
+        open_evidence(named, head_file=kept) as source,
+    ):
+        stamps = stamp_findings(published, source, tsa_certificates)
         with progress_bar("Verifying entries") as progress:
-            report = verify_evidence(source, trust=trust, progress=progress)
+            report = verify_evidence(
+                source, trust=trust, progress=progress, published=published, asked=asked
+            )
         storage = [str(found) for found in source.storage()]
         if report.obstacle:
-            return Examination(report, storage, stamps=stamps, unstamped=unstamped)
+            return Examination(report, storage, stamps=stamps)
         with progress_bar("Checking payloads") as progress:
             schema = [str(found) for found in check_conformance(source, progress)]
-    derived = _compare_projections(database, damaged=bool(report.findings))
-    return Examination(report, storage, schema, derived, stamps, unstamped)
+    derived = _compare_projections(named, damaged=bool(report.findings))
+    return Examination(report, storage, schema, derived, stamps)
 
 
-def _compare_projections(database: str, *, damaged: bool) -> list[str] | None:
-    path = database_path(database)
-    if not projections_path(path).exists():
+def _compare_projections(database: Database, *, damaged: bool) -> list[str] | None:
+    if not projections_path(database.place).exists():
         return None
     try:
         with opened(database) as log:
@@ -244,6 +281,10 @@ def _print(outcome: Examination) -> None:
     click.echo(f"Checked: {', '.join(outcome.checked)}.")
     if outcome.not_checked:
         click.echo(f"Not checked: {', '.join(outcome.not_checked)}.")
+        for name, why in outcome.reasons.items():
+            click.echo(f"  {name}: {why}.")
+    if report.publication is not None:
+        click.echo("".join(publication_lines(report.publication)), nl=False)
     if report.withheld:
         click.echo(f"{report.withheld} sealed members have no opening here; their seals hold.")
     if report.internally_consistent_only:

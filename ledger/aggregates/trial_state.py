@@ -11,12 +11,15 @@ from ledger.rules.case import ACTIVATED, Case
 from ledger.signing.register import Register
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ledger.record import Record
     from ledger.trials.definition import TrialDefinition
 
 PRODUCT_USES = ("bag.released.v1", "infusion.administered.v1")
+MOST_FOLDS = 2_048
+"""Most folds of single streams that are kept between commits; the rest is read anew when asked."""
+
 IDENTIFIED = "subject.identified.v1"
 _CHANGES = frozenset((CORRECTED, VOIDED, ACCEPTED, REFUSED))
 
@@ -32,11 +35,16 @@ class RecordSource(Protocol):
 
 
 class TrialState:
-    """Lazily loaded folds, kept current by ``apply``; drop the object to forget what failed."""
+    """Lazily loaded folds, kept current by ``apply``; drop the object to forget what failed.
+
+    The source holds what is committed. What was applied since is kept, so that a fold first asked
+    for in the midst of a group sees the group's earlier records too; ``committed`` lets it go.
+    """
 
     def __init__(self, definition: TrialDefinition, source: RecordSource) -> None:
         self.definition = definition
         self._source = source
+        self._uncommitted: list[Record] = []
         self._register: Register | None = None
         self._allocation: Allocation | None = None
         self._product_uses: History | None = None
@@ -47,6 +55,7 @@ class TrialState:
         """Keys, roles, delegations and training."""
         if self._register is None:
             self._register = Register(self._merged("trial", "access"))
+            self._catch_up(self._register, lambda record: record.stream in ("trial", "access"))
         return self._register
 
     @property
@@ -69,6 +78,7 @@ class TrialState:
                     self._source.stream("allocation/main"), assigned, *changes, key=_position
                 )
             )
+            self._catch_up(self._allocation, self._allocates)
         return self._allocation
 
     @property
@@ -76,6 +86,7 @@ class TrialState:
         """Bags released and infused, over all subjects."""
         if self._product_uses is None:
             self._product_uses = History(self._source.of_types(PRODUCT_USES))
+            self._catch_up(self._product_uses, lambda record: record.type in PRODUCT_USES)
         return self._product_uses
 
     def site(self, site: str) -> History:
@@ -89,9 +100,12 @@ class TrialState:
     def subject(self, subject: str) -> History:
         """A subject's two streams, folded together."""
         key = f"subject/{subject}"
-        if key not in self._streams:
-            self._streams[key] = History(self._merged(key, f"treatment/{subject}"))
-        return self._streams[key]
+        fold = self._held(key)
+        if fold is None:
+            streams = (key, f"treatment/{subject}")
+            fold = self._streams[key] = History(self._merged(*streams))
+            self._catch_up(fold, lambda record: record.stream in streams)
+        return fold
 
     def knows_subject(self, subject: str) -> bool:
         """Whether the subject was ever identified; what befalls a person is never lost.
@@ -119,21 +133,20 @@ class TrialState:
 
     def fold(self, stream: str) -> History:
         """The fold of one stream other than a subject's."""
-        if stream not in self._streams:
-            self._streams[stream] = History(self._source.stream(stream))
-        return self._streams[stream]
+        fold = self._held(stream)
+        if fold is None:
+            fold = self._streams[stream] = History(self._source.stream(stream))
+            self._catch_up(fold, lambda record: record.stream == stream)
+        return fold
 
     def apply(self, record: Record) -> None:
         """Take a new record into every fold that holds its stream."""
+        self._uncommitted.append(record)
         stream = record.stream
         family, _, name = stream.partition("/")
         if self._register is not None and family in ("trial", "access"):
             self._register.apply(record)
-        if self._allocation is not None and (
-            stream == "allocation/main"
-            or record.type in (RANDOMIZED, ENVELOPE, SEALED)
-            or (record.type in _CHANGES and name in self._allocation.from_envelopes)
-        ):
+        if self._allocation is not None and self._allocates(record):
             self._allocation.apply(record)
         if self._product_uses is not None and record.type in PRODUCT_USES:
             self._product_uses.apply(record)
@@ -141,6 +154,29 @@ class TrialState:
         fold = self._streams.get(key)
         if fold is not None:
             fold.apply(record)
+
+    def committed(self) -> None:
+        """All that was applied is in the source by now; folds not asked for of late are dropped."""
+        self._uncommitted.clear()
+        while len(self._streams) > MOST_FOLDS:
+            del self._streams[next(iter(self._streams))]
+
+    def _held(self, stream: str) -> History | None:
+        fold = self._streams.pop(stream, None)
+        if fold is not None:  # the one asked for last stands last
+            self._streams[stream] = fold
+        return fold
+
+    def _allocates(self, record: Record) -> bool:
+        if record.stream == "allocation/main" or record.type in (RANDOMIZED, ENVELOPE, SEALED):
+            return True
+        name = record.stream.partition("/")[2]
+        return record.type in _CHANGES and name in self.allocation.from_envelopes
+
+    def _catch_up(self, fold: History, concerns: Callable[[Record], bool]) -> None:
+        for record in self._uncommitted:
+            if concerns(record):
+                fold.apply(record)
 
     def _merged(self, *streams: str) -> Iterable[Record]:
         return heapq.merge(*(self._source.stream(name) for name in streams), key=_position)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from ledger.errors import LedgerError, RejectedInput, TrustFailure, Unavailable
 from ledger.events.registry import EVENT_TYPES
 from ledger.log.chain import ChainHead, Draft, Link, StreamHead, advance, append
-from ledger.log.entry import entry_hash
 from ledger.record import Record, build_record
 from ledger.recording.results import Result, accepted, make_result, own_statement, refused
 from ledger.rules.case import ACTIVATED
@@ -244,13 +243,13 @@ class Admission:
         extension = self.extension
         before = extension.stream_heads.get(draft.stream) or self.stream_head(draft.stream)
         link = append(extension.head, before, draft, recorded_at=format_recorded_at(at))
+        extension.head, extension.stream_heads[draft.stream] = advance(link)
         record = build_record(
             link.entry,
-            sha256=entry_hash(link.data),
+            sha256=extension.head.hash,
             disclosures=[disclosure.text for disclosure in disclosures],
             parsed=parsed,
         )
-        extension.head, extension.stream_heads[draft.stream] = advance(link)
         extension.links.append(link)
         extension.records.append(record)
         if disclosures:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eventsourcing.persistence import PersistenceError
+from eventsourcing.persistence import PersistenceError, ProgrammingError
 
-from ledger.errors import RejectedInput, TrustFailure
+from ledger.errors import RejectedInput, TrustFailure, Unavailable
 from ledger.events.registry import EVENT_TYPES
 from ledger.log.chain import ChainHead, Draft, StreamHead, advance, append
 from ledger.log.checkpoint import Checkpoint, sign_checkpoint
@@ -18,6 +18,7 @@ from ledger.recording.results import own_statement
 from ledger.signing.rfc3339 import format_recorded_at
 from ledger.signing.statement import Meaning, Signer
 from ledger.storage.commit import Commit
+from ledger.storage.database import Engine
 from ledger.trials import TrialDefinition, parse_trial
 
 if TYPE_CHECKING:
@@ -127,11 +128,23 @@ class Genesis:
 
 
 def read_genesis(application: LedgerApplication) -> Genesis:
-    """Read entry 0; raises TrustFailure when the database holds no trial."""
+    """Read entry 0.
+
+    Raises TrustFailure when the database holds no trial, Unavailable ``storage.unavailable`` when
+    a server does not answer.
+    """
     try:
         data = application.store.entry(0)
-    except PersistenceError:
-        data = None  # a file without the tables of a ledger
+    except PersistenceError as error:
+        if application.database.engine is Engine.POSTGRESQL and not isinstance(
+            error, ProgrammingError
+        ):
+            raise Unavailable(
+                "storage.unavailable",
+                f"The database {application.database} does not answer: {error}.",
+                remedy="Check --database, and that the server runs.",
+            ) from error
+        data = None  # a file, or a database, without the tables of a ledger
     if data is None:
         raise TrustFailure(
             "genesis.missing",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from ledger.errors import RejectedInput, Unavailable
 from ledger.history import REFUSED, kind_of
@@ -11,22 +11,37 @@ from ledger.recording.admission import Recorded
 from ledger.vocabulary import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ledger.application import LedgerApplication
+    from ledger.log.proof import Receipt
     from ledger.record import Record
     from ledger.recording.submission import Submission
     from ledger.signing.statement import Statement
     from ledger.storage.tree_reader import StoredTree
 
 
+class Provable(Protocol):
+    """A tree that receipts can be had from."""
+
+    def receipt(self, seq: int, *, size: int, note: str) -> Receipt:
+        """The receipt of an entry under a checkpoint of a tree of ``size`` leaves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipted:
-    """An outcome under a checkpoint: the tree to prove from, its size and the signed note."""
+    """An outcome under a checkpoint: the tree to prove from, its size and the signed note.
+
+    ``entries`` holds the bytes of what was recorded just now, by position, so that nobody has to
+    read them back.
+    """
 
     outcome: Recorded
-    tree: StoredTree
+    tree: Provable
     size: int
     note: str
     repeated: bool = False
+    entries: Mapping[int, bytes] = field(default_factory=dict)
 
 
 def outcome_of(application: LedgerApplication, record: Record) -> Recorded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ledger.history import result_stream
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ledger.record import Record
     from ledger.rules.guards.request import Refusal
+    from ledger.signing.jwk import SigningKey
     from ledger.signing.ledger_keys import LedgerKeys
     from ledger.signing.strict_json import JsonObject, JsonValue
 
@@ -73,7 +75,7 @@ def make_result(
         trialid=request.event.trialid,
         data=data,
     )
-    statement = sign_statement(event_bytes(event), [Signer(key=keys.statement_key)])
+    statement = sign_statement(event_bytes(event), [Signer(key=_statement_key(keys))])
     return Result(Draft(stream, statement.text), statement, event, tuple(disclosures))
 
 
@@ -120,5 +122,11 @@ def own_statement(
         trialid=trial,
         data=data,
     )
-    signers = [Signer(key=keys.statement_key), *others]
+    signers = [Signer(key=_statement_key(keys)), *others]
     return sign_statement(event_bytes(event), signers), event
+
+
+@lru_cache(maxsize=4)
+def _statement_key(keys: LedgerKeys) -> SigningKey:
+    # Deriving it from its seed takes longer than signing with it.
+    return keys.statement_key

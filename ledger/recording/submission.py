@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ledger.errors import RejectedInput
 from ledger.events.registry import EVENT_TYPES
@@ -34,6 +34,16 @@ class Submission:
     data: JsonObject
     disclosures: tuple[Disclosure, ...]
     verified: frozenset[str]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it goes to the writer's process: the row of the vocabulary stands there too."""
+        return _restored, (
+            self.statement,
+            self.event,
+            self.data,
+            self.disclosures,
+            self.verified,
+        )
 
 
 def receive(
@@ -106,6 +116,16 @@ def check_payload(row: EventType, event: Event, disclosures: Sequence[Disclosure
         )
     row.check(data)
     return data
+
+
+def _restored(
+    statement: Statement,
+    event: Event,
+    data: JsonObject,
+    disclosures: tuple[Disclosure, ...],
+    verified: frozenset[str],
+) -> Submission:
+    return Submission(statement, event, EVENT_TYPES[event.type], data, disclosures, verified)
 
 
 def _envelope(statement: Statement) -> tuple[Event | None, RejectedInput | None]:

@@ -26,7 +26,10 @@ from ledger.log.checkpoint import Checkpoint, sign_checkpoint
 from ledger.log.tiles import TILE_WIDTH, completed_tiles, node_fetcher
 from ledger.log.tree import Frontier, frontier_at, leaf_hash
 from ledger.recording.admission import Admission, Commitment, Extension, Quarantined, Recorded
+from ledger.recording.answering import Answering, Decided, unavailable
 from ledger.recording.outcomes import Receipted, outcome_of, receipted, require_same
+from ledger.recording.proving import Nodes, Prover
+from ledger.recording.submission import Submission
 from ledger.signing.rfc3339 import format_recorded_at
 from ledger.storage.commit import Commit, HeadMoved, Opening
 from ledger.storage.head_file import HeadFile, require_contained
@@ -37,8 +40,8 @@ if TYPE_CHECKING:
 
     from ledger.allocation.sealed_list import SealedList
     from ledger.application import LedgerApplication
-    from ledger.recording.submission import Submission
     from ledger.signing.ledger_keys import LedgerKeys
+    from ledger.signing.register import Key
     from ledger.storage.quarantine import Quarantine
     from ledger.trials.definition import TrialDefinition
 
@@ -79,7 +82,7 @@ class Writer:
         self._definition = definition
         self._keys = keys
         self._signer = keys.checkpoint_signer
-        self._head_file = head_file
+        self._answering = Answering(head_file)
         self._quarantine = quarantine
         self._allocation_list = allocation_list
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(QUEUE_LIMIT)
@@ -88,9 +91,10 @@ class Writer:
         self._refusal: LedgerError | None = None
         self._fresh = False
         self._head = ChainHead()
-        self._note = self._kept_note = ""
+        self._note = ""
         self._frontier = Frontier()
         self._tree = StoredTree(0, application.store)
+        self._nodes: Nodes = {}
         self._stream_heads: dict[str, StreamHead] = {}
         self._load()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
@@ -105,6 +109,10 @@ class Writer:
     def state(self) -> TrialState:
         """The state after the last commit; read it for look-ups that may lag by a commit."""
         return self._state
+
+    def key(self, kid: str) -> Key | None:
+        """The registered key of that thumbprint, as of the last commit."""
+        return self._state.register.key(kid)
 
     @property
     def waiting(self) -> int:
@@ -144,6 +152,7 @@ class Writer:
                 self._stopped = True
                 self._queue.put(None)
         self._thread.join()
+        self._answering.close()
 
     def _run(self) -> None:
         while True:
@@ -173,8 +182,8 @@ class Writer:
             self._fail(group, error)
             return
         except (PersistenceError, OSError) as error:
-            _log.exception("The database or the head file cannot be written")
-            self._fail(group, _unavailable(error))
+            _log.exception("The database cannot be written")
+            self._fail(group, unavailable(error))
             return
         except Exception as error:  # noqa: BLE001 - the thread must outlive any fault
             _log.exception("The writer could not record a group")
@@ -183,13 +192,9 @@ class Writer:
                 for waiting in group:
                     self._serve([waiting])
             else:
-                self._fail(group, _unavailable(error))
+                self._fail(group, unavailable(error))
             return
-        for waiting, outcome in zip(group, outcomes, strict=True):
-            if isinstance(outcome, Receipted):
-                waiting.future.set_result(outcome)
-            else:
-                waiting.future.set_exception(outcome)
+        self._answering.put(Decided([waiting.future for waiting in group], outcomes, self._note))
 
     def _fail(self, group: list[_Waiting], error: LedgerError) -> None:
         self._fresh = False
@@ -210,10 +215,7 @@ class Writer:
                     self._fresh = False
                     time.sleep(_PAUSE_SECONDS)
                     continue
-            if self._note != self._kept_note:
-                self._head_file.write(self._note)
-                self._kept_note = self._note
-            return self._answers(decided)
+            return self._answers(decided, extension)
         raise Unavailable("writer.contended", "Other writers were faster each time.")
 
     def _decide(
@@ -223,6 +225,7 @@ class Writer:
         admission = Admission(
             self._state, self._keys, self._allocation_list, extension, self._stream_head
         )
+        known_ids = self._known(group)
         seen: dict[str, tuple[Submission, Recorded]] = {}
         decided: list[Recorded | Receipted | LedgerError] = []
         for waiting in group:
@@ -236,9 +239,8 @@ class Writer:
                     require_same(known[0].statement, submission)
                     decided.append(replace(known[1], repeated=True))
                     continue
-                earlier = self._same_again(submission)
-                if earlier is not None:
-                    decided.append(earlier)
+                if submission.event.id in known_ids:
+                    decided.append(self._same_again(submission, known_ids[submission.event.id]))
                     continue
                 outcome = admission.admit(submission, waiting.now)
             except Quarantined as error:
@@ -250,10 +252,17 @@ class Writer:
                 decided.append(outcome)
         return self._head, decided, extension
 
-    def _same_again(self, submission: Submission) -> Receipted | None:
-        seq = self._application.store.position_of(submission.event.id)
-        if seq is None:
-            return None
+    def _known(self, group: list[_Waiting]) -> dict[str, int]:
+        """Where the ids of a group stand already; one question for all of them."""
+        return self._application.store.positions_of(
+            [
+                waiting.submission.event.id
+                for waiting in group
+                if isinstance(waiting.submission, Submission)
+            ]
+        )
+
+    def _same_again(self, submission: Submission, seq: int) -> Receipted:
         record = self._application.record(seq)
         require_same(record.statement, submission)
         return receipted(self._application, self._tree, outcome_of(self._application, record))
@@ -267,7 +276,7 @@ class Writer:
                 reason=error.message,
             )
         except sqlite3.Error as fault:
-            return _unavailable(fault)
+            return unavailable(fault)
         kept = (
             f"It is kept in quarantine under number {number}."
             if number is not None
@@ -303,6 +312,7 @@ class Writer:
         edge = _edge(self._tree, leaves, after.size)
         self._head, self._frontier, self._note = after, frontier, note
         self._stream_heads.update(extension.stream_heads)
+        self._state.committed()
         self._tree = StoredTree(after.size, self._application.store, edge)
 
     def _settle(self, before: ChainHead, after: ChainHead, error: PersistenceError) -> None:
@@ -314,14 +324,16 @@ class Writer:
             raise Unavailable(
                 "writer.unknown-outcome", "The log moved during the commit."
             ) from error
-        raise _unavailable(error) from error
+        raise unavailable(error) from error
 
     def _answers(
-        self, decided: list[Recorded | Receipted | LedgerError]
+        self, decided: list[Recorded | Receipted | LedgerError], extension: Extension
     ) -> list[Receipted | LedgerError]:
-        tree, size, note = self._tree, self._head.size, self._note
+        size, note = self._head.size, self._note
+        prover = Prover(self._tree, self._nodes)
+        entries = {link.entry.seq: link.data for link in extension.links}
         return [
-            Receipted(outcome, tree, size, note, repeated=outcome.repeated)
+            Receipted(outcome, prover, size, note, repeated=outcome.repeated, entries=entries)
             if isinstance(outcome, Recorded)
             else outcome
             for outcome in decided
@@ -348,6 +360,7 @@ class Writer:
         self._frontier = frontier_at(head.size, node_fetcher(tree)) if head.size else Frontier()
         self._head = head
         self._stream_heads = {}
+        self._nodes = {}
         last = store.last_checkpoint()
         self._note = last[1] if last else ""
         state = TrialState(self._definition, self._application)
@@ -369,11 +382,3 @@ def _committed(
 def _edge(tree: StoredTree, leaves: list[bytes], size: int) -> tuple[bytes, ...]:
     known = tree.leaf_hashes(tree.size - tree.size % TILE_WIDTH, tree.size % TILE_WIDTH)
     return (*known, *leaves)[len(known) + len(leaves) - size % TILE_WIDTH :]
-
-
-def _unavailable(error: Exception) -> Unavailable:
-    return Unavailable(
-        "storage.unavailable",
-        f"The database cannot take the entry now ({type(error).__name__}).",
-        remedy="Send the same statement again; its id makes the retry safe.",
-    )

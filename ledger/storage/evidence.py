@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from urllib.parse import quote
 
 from ledger.errors import Unavailable
+from ledger.storage.published_evidence import open_published
 from ledger.storage.schema_check import StorageFinding, check_storage
 from ledger.verification.evidence import (
     UNREADABLE,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from ledger.verification.cosignatures import Asked
     from ledger.verification.report import RootOfTrust, VerificationReport
 
 _COLUMNS: Final = {
@@ -234,14 +236,21 @@ def verify_ledger(
     head_file: Path | None = None,
     trust: RootOfTrust | None = None,
     progress: Progress | None = None,
+    published: Path | None = None,
+    asked: Asked | None = None,
 ) -> VerificationReport:
     """Verify a ledger's database and head file; see `ledger.verification.run.verify`.
+
+    ``published`` is the file of published checkpoints; where there is none, none is checked.
 
     Raises:
         Unavailable: as `DatabaseEvidence`: what cannot be opened cannot be checked.
     """
-    with DatabaseEvidence(path, head_file=head_file) as source:
-        return verify(source, trust=trust, progress=progress)
+    with (
+        open_published(published) as beside,
+        DatabaseEvidence(path, head_file=head_file) as source,
+    ):
+        return verify(source, trust=trust, progress=progress, published=beside, asked=asked)
 
 
 def _open(path: Path) -> sqlite3.Connection:

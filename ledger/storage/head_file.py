@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING
 from ledger.errors import IntegrityFailure, TrustFailure
 from ledger.log.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from ledger.log.note import VerifierKey, split_note
+from ledger.verification.evidence import HeadNote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_LONGEST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,15 @@ class HeadFile:
 
 def _size_of(note: str | bytes) -> int:
     return parse_checkpoint(split_note(note)[0]).size
+
+
+def read_head_note(path: Path) -> HeadNote:
+    """What a head file holds, as evidence: unread when it is missing or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return HeadNote(file.read(_LONGEST + 1), path.name)
+    except OSError:
+        return HeadNote(None, path.name)
 
 
 def require_contained(kept: Checkpoint, *, size: int, root_at_kept: bytes | None) -> None:

@@ -19,3 +19,11 @@ def create_private(path: Path) -> None:
     """
     with contextlib.suppress(OSError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def create_private_directory(path: Path) -> None:
+    """Create a directory that nobody but its owner may enter, where there is none yet.
+
+    An existing one keeps the rights its operator gave it. Raises OSError when it cannot be made.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)

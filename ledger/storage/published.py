@@ -1,7 +1,8 @@
 """Published checkpoints and the cosignatures they have gathered, in a file of their own.
 
 Beside the ledger's database and not in it, so that the ledger's file keeps its one writer and a
-slow witness never stands before a commit. Rows are only ever added.
+slow witness never stands before a commit. Rows are only ever added, and counted when they are: a
+row that is gone is missed by `ledger.verification.tally`.
 """
 
 from __future__ import annotations
@@ -13,36 +14,13 @@ from typing import TYPE_CHECKING
 
 from ledger.errors import Unavailable
 from ledger.log.cosignature import add_signatures
+from ledger.storage.published_schema import make_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _LOCK_SECONDS = 5
-_TABLES = ("published_checkpoints", "cosignatures")
-_SCHEMA = (
-    """
-CREATE TABLE IF NOT EXISTS published_checkpoints (
-    size INTEGER PRIMARY KEY,
-    note TEXT NOT NULL
-)
-""",
-    """
-CREATE TABLE IF NOT EXISTS cosignatures (
-    size INTEGER NOT NULL REFERENCES published_checkpoints (size),
-    vkey TEXT NOT NULL,
-    line TEXT NOT NULL,
-    PRIMARY KEY (size, vkey)
-) WITHOUT ROWID
-""",
-    "CREATE INDEX IF NOT EXISTS cosignatures_by_key ON cosignatures (vkey, size)",
-    *(
-        f"CREATE TRIGGER IF NOT EXISTS {table}_no_{action.lower()} BEFORE {action} ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: {action} refused'); END"
-        for table in _TABLES
-        for action in ("UPDATE", "DELETE")
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +41,24 @@ class PublishedCheckpoints:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA:
-                connection.execute(statement)
+            make_schema(connection)
 
     def publish(self, size: int, note: str) -> None:
         """Keep a checkpoint's note with the log's own lines; one already kept stays."""
         with self._connected() as connection:
             connection.execute(
-                "INSERT INTO published_checkpoints (size, note) VALUES (?, ?)"
-                " ON CONFLICT (size) DO NOTHING",
-                (size, note),
+                "INSERT INTO published_checkpoints (size, note) SELECT ?, ?"
+                " WHERE NOT EXISTS (SELECT 1 FROM published_checkpoints WHERE size = ?)",
+                (size, note, size),
             )
 
     def add_cosignature(self, size: int, vkey: str, line: str) -> None:
         """Keep a cosigner's line (with its newline) for a published checkpoint; the first stays."""
         with self._connected() as connection:
             connection.execute(
-                "INSERT INTO cosignatures (size, vkey, line) VALUES (?, ?, ?)"
-                " ON CONFLICT (size, vkey) DO NOTHING",
-                (size, vkey, line),
+                "INSERT INTO cosignatures (size, vkey, line) SELECT ?, ?, ?"
+                " WHERE NOT EXISTS (SELECT 1 FROM cosignatures WHERE size = ? AND vkey = ?)",
+                (size, vkey, line, size, vkey),
             )
 
     def newest(self) -> PublishedCheckpoint | None:

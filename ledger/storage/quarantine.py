@@ -9,11 +9,15 @@ from __future__ import annotations
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from psycopg.rows import tuple_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ledger.storage.postgres import PostgresLedgerDatastore
 
 MAX_ROWS = 10_000
 """How many statements are kept before new ones are no longer taken in."""
@@ -22,6 +26,8 @@ MAX_STRANGERS = 1_000
 """How many of them may be signed by keys nobody registered, so that strangers cannot fill it."""
 
 STRANGER = "authority.unknown-key"
+
+_TURN = 0x7175_6172_61  # the number of an advisory lock; any, but always the same one
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS quarantine (
@@ -45,8 +51,22 @@ class QuarantinedStatement:
     statement: str
 
 
-class Quarantine:
-    """The quarantine table, in the ledger's database file but outside the log."""
+class Quarantine(Protocol):
+    """The quarantine table, in the ledger's database but outside the log."""
+
+    def keep(self, statement: str, *, received_at: str, code: str, reason: str) -> int | None:
+        """Keep a statement; its number, or None when the quarantine is full.
+
+        The same statement sent again keeps its first number. Raises sqlite3.Error or the
+        library's PersistenceError when the database cannot take it now.
+        """
+
+    def listing(self, *, after: int = 0, limit: int = 100) -> list[QuarantinedStatement]:
+        """Statements kept, in order of their numbers."""
+
+
+class SQLiteQuarantine:
+    """The quarantine in the ledger's database file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -59,14 +79,13 @@ class Quarantine:
         The same statement sent again keeps its first number.
         """
         stranger = code == STRANGER
-        limit = MAX_STRANGERS if stranger else MAX_ROWS - MAX_STRANGERS
         with self._connected() as connection:
             connection.execute(
                 "INSERT INTO quarantine (received_at, code, reason, statement)"
                 " SELECT ?, ?, ?, ?"
                 " WHERE (SELECT COUNT(*) FROM quarantine WHERE (code = ?) = ?) < ?"
                 " ON CONFLICT (statement) DO NOTHING",
-                (received_at, code, reason, statement, STRANGER, stranger, limit),
+                (received_at, code, reason, statement, STRANGER, stranger, _room(code)),
             )
             row = connection.execute(
                 "SELECT number FROM quarantine WHERE statement = ?", (statement,)
@@ -91,3 +110,62 @@ class Quarantine:
                 yield connection
         finally:
             connection.close()
+
+
+class PostgresQuarantine:
+    """The quarantine in a PostgreSQL database; its table is made by migrations."""
+
+    def __init__(self, datastore: PostgresLedgerDatastore) -> None:
+        self._datastore = datastore
+
+    def keep(self, statement: str, *, received_at: str, code: str, reason: str) -> int | None:
+        """Keep a statement; its number, or None when the quarantine is full.
+
+        The same statement sent again keeps its first number.
+        """
+        asked = (
+            "SELECT number FROM ledger.quarantine WHERE md5(statement) = md5(%s) AND statement = %s"
+        )
+        with (
+            self._datastore.get_connection() as connection,
+            connection.committing(),
+            connection.cursor(row_factory=tuple_row) as cursor,
+        ):
+            # Numbers have no gap and the bound is exact, so those who keep take turns.
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_TURN,))
+            known = cursor.execute(asked, (statement, statement)).fetchone()
+            if known is None:
+                cursor.execute(
+                    "INSERT INTO ledger.quarantine (number, received_at, code, reason, statement)"
+                    " SELECT (SELECT COALESCE(max(number), 0) + 1 FROM ledger.quarantine),"
+                    " %s, %s, %s, %s"
+                    " WHERE (SELECT count(*) FROM ledger.quarantine WHERE (code = %s) = %s) < %s",
+                    (
+                        received_at,
+                        code,
+                        reason.replace("\0", "\ufffd"),  # which no text column takes
+                        statement,
+                        STRANGER,
+                        code == STRANGER,
+                        _room(code),
+                    ),
+                )
+            kept = cursor.execute(asked, (statement, statement)).fetchone()
+        return int(kept[0]) if kept else None
+
+    def listing(self, *, after: int = 0, limit: int = 100) -> list[QuarantinedStatement]:
+        """Statements kept, in order of their numbers."""
+        with (
+            self._datastore.get_connection() as connection,
+            connection.cursor(row_factory=tuple_row) as cursor,
+        ):
+            rows = cursor.execute(
+                "SELECT number, received_at, code, reason, statement FROM ledger.quarantine"
+                " WHERE number > %s ORDER BY number LIMIT %s",
+                (after, limit),
+            ).fetchall()
+        return [QuarantinedStatement(*row) for row in rows]
+
+
+def _room(code: str) -> int:
+    return MAX_STRANGERS if code == STRANGER else MAX_ROWS - MAX_STRANGERS

@@ -131,5 +131,14 @@ _FIRST_HEAD = (
     f"SELECT 1, 0, '{'0' * 64}', '' WHERE NOT EXISTS (SELECT 1 FROM ledger_head)"
 )
 
-SQLITE_SCHEMA = (_ENTRIES, *_BESIDE, *_TRIGGERS, _FIRST_HEAD)
+SQLITE_VERSION = 1
+"""The number of the last migration; the file keeps it as its user_version."""
+
+SQLITE_SCHEMA = (
+    _ENTRIES,
+    *_BESIDE,
+    *_TRIGGERS,
+    _FIRST_HEAD,
+    f"PRAGMA user_version = {SQLITE_VERSION}",
+)
 """Statements that create a ledger, safe to run again."""

@@ -26,13 +26,21 @@ _LOOK: Final = (
 _DROP: Final = (
     "Find out who made it and what it changed; compare with receipts others hold, then drop it."
 )
+_REVOKE: Final = (
+    "Find out who granted it and what was changed since, then revoke it; trial-ledger database "
+    "migrate --service-role ROLE gives the service's role what it needs and no more."
+)
 _KEEP: Final = "Keep this copy as evidence and restore the newest backup that verifies."
 
 _WHAT: Final = {
     "storage.file": ("The database file is not whole.", _KEEP),
     "storage.protection-missing": ("Protection missing: the schema lacks a part.", _LOOK),
     "storage.protection-altered": ("Protection altered: a part of the schema is another.", _LOOK),
-    "storage.foreign-trigger": ("A trigger stands in the schema that no ledger made.", _DROP),
+    "storage.foreign-trigger": (
+        "A trigger or rule stands in the schema that no ledger made.",
+        _DROP,
+    ),
+    "storage.rights": ("A role was granted a right on the tables that nobody needs.", _REVOKE),
 }
 
 

@@ -26,13 +26,13 @@ from eventsourcing.sqlite import (
     SQLiteFactory,
 )
 
-from ledger.errors import IntegrityFailure
 from ledger.log.chain import ChainHead, StreamHead
 from ledger.log.entry import parse_entry
 from ledger.log.tree import leaf_hash
 from ledger.storage.commit import Commit, HeadMoved
 from ledger.storage.schema import PAGE_SIZE, SQLITE_PRAGMAS, SQLITE_SCHEMA
 from ledger.storage.transaction import all_rows, writing
+from ledger.storage.typed import blob, other_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,19 +146,22 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
             )
         return list(range(first, first + len(stored_events)))
 
+    def settle(self) -> None:
+        """Nothing: what SQLite shows is synced, and nobody else keeps a copy of it."""
+
     def head(self) -> ChainHead:
         """The chain's head as the head row states it."""
         row = self._one("SELECT size, hash, recorded_at FROM ledger_head")
         if row is None:
             return ChainHead()
         if tuple(map(type, row)) != (int, str, str):
-            raise _other_type("ledger_head")
+            raise other_type("ledger_head")
         return ChainHead(row[0], row[1], row[2])
 
     def entries(self, start: int, stop: int) -> list[tuple[int, bytes]]:
         """Positions and bytes of the entries in ``start <= seq < stop``, in order."""
         return [
-            (row[0], _blob(row[1]))
+            (row[0], blob(row[1]))
             for row in self._all(
                 "SELECT seq, state FROM stored_events WHERE seq >= ? AND seq < ? ORDER BY seq",
                 (start, stop),
@@ -168,12 +171,19 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
     def entry(self, seq: int) -> bytes | None:
         """The bytes of one entry."""
         row = self._one("SELECT state FROM stored_events WHERE seq = ?", (seq,))
-        return _blob(row[0]) if row else None
+        return blob(row[0]) if row else None
 
     def position_of(self, event_id: str) -> int | None:
         """The position of the entry that holds an event id."""
         row = self._one("SELECT seq FROM stored_events WHERE event_id = ?", (UUID(event_id).bytes,))
         return row[0] if row else None
+
+    def positions_of(self, event_ids: Sequence[str]) -> dict[str, int]:
+        """The positions of the entries that hold these event ids; what is not there is left out."""
+        given = {UUID(event_id).bytes: event_id for event_id in event_ids}
+        marks = ",".join("?" * len(given))
+        sql = f"SELECT seq, event_id FROM stored_events WHERE event_id IN ({marks})"  # noqa: S608
+        return {given[row[1]]: row[0] for row in self._all(sql, tuple(given))}
 
     def positions_of_types(self, types: Sequence[str], *, start: int = 0) -> list[int]:
         """The positions of all entries of some types, in order."""
@@ -190,7 +200,7 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         )
         if row is None:
             return StreamHead()
-        entry = parse_entry(_blob(row[0]))
+        entry = parse_entry(blob(row[0]))
         return StreamHead(entry.stream_seq + 1, entry.link_hash())
 
     def streams(self, prefix: str) -> list[str]:
@@ -241,12 +251,12 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         row = self._one(
             "SELECT hashes FROM tree_tiles WHERE level = ? AND tile = ?", (level, index)
         )
-        return _blob(row[0], "tree_tiles") if row else b""
+        return blob(row[0], "tree_tiles") if row else b""
 
     def tile_roots(self, level: int, first: int, count: int) -> list[bytes]:
         """The roots of consecutive full tiles of a level."""
         return [
-            _blob(row[0], "tree_tiles")
+            blob(row[0], "tree_tiles")
             for row in self._all(
                 "SELECT root FROM tree_tiles WHERE level = ? AND tile >= ? AND tile < ?"
                 " ORDER BY tile",
@@ -279,19 +289,6 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
             return cursor.fetchone()
 
 
-def _blob(value: object, table: str = "stored_events") -> bytes:
-    # SQLite keeps whatever type was written; only bytes were ever written by us.
-    if not isinstance(value, bytes):
-        raise _other_type(table)
-    return value
-
-
-def _other_type(table: str) -> IntegrityFailure:
-    return IntegrityFailure(
-        "storage.column-type", f"A row of {table} holds another type than was ever written."
-    )
-
-
 class SQLiteLedgerFactory(SQLiteFactory):
     """The library's factory, with our pool and recorder."""
 
@@ -308,6 +305,10 @@ class SQLiteLedgerFactory(SQLiteFactory):
         )
         self.datastore.close()
         self.datastore = LedgerDatastore(db_name)
+
+    def schema_version(self) -> int:
+        """The number of the last migration; 0 for a file from before they were numbered."""
+        return int(all_rows(self.datastore, "PRAGMA user_version")[0][0])
 
 
 class LedgerDatastore(SQLiteDatastore):

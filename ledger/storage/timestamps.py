@@ -13,35 +13,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from ledger.errors import Unavailable
+from ledger.storage.published_schema import make_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _LOCK_SECONDS = 5
-_TABLE = """
-CREATE TABLE IF NOT EXISTS timestamps (
-    size INTEGER PRIMARY KEY,
-    time TEXT NOT NULL,
-    authority TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    response BLOB NOT NULL
-)
-"""
-# A plain INSERT with OR REPLACE would pass a trigger on DELETE, so that one is refused before.
-_TRIGGERS = (
-    """
-CREATE TRIGGER IF NOT EXISTS timestamps_no_replace BEFORE INSERT ON timestamps
-WHEN EXISTS (SELECT 1 FROM timestamps WHERE size = NEW.size)
-BEGIN SELECT RAISE(ABORT, 'timestamps is append-only: REPLACE refused'); END
-""",
-    *(
-        f"CREATE TRIGGER IF NOT EXISTS timestamps_no_{action.lower()} BEFORE {action} "
-        f"ON timestamps BEGIN SELECT RAISE(ABORT, 'timestamps is append-only: {action} refused'); "
-        "END"
-        for action in ("UPDATE", "DELETE")
-    ),
-)
 _COLUMNS = "size, time, authority, sha256, response"
 
 
@@ -78,9 +56,7 @@ class Timestamps:
         """Keep a response for the checkpoint of a size; one already kept stays."""
         row = (size, time, authority, sha256(response).hexdigest(), response)
         with self._connected("rwc") as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in (_TABLE, *_TRIGGERS):
-                connection.execute(statement)
+            make_schema(connection)
             connection.execute(
                 f"INSERT INTO timestamps ({_COLUMNS}) SELECT ?, ?, ?, ?, ?"  # noqa: S608 - ours
                 " WHERE NOT EXISTS (SELECT 1 FROM timestamps WHERE size = ?)",

@@ -8,9 +8,9 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 from eventsourcing.persistence import PersistenceError
 
 from ledger.application import LedgerApplication
@@ -22,6 +22,7 @@ from ledger.service import LedgerFiles, TrialLedger
 from ledger.signing.envelope import event_bytes
 from ledger.signing.jwk import SigningKey
 from ledger.signing.statement import Signer, sign_statement
+from ledger.storage.database import Database, Engine
 from tests.build_ledger import (
     COORDINATOR,
     EDC,
@@ -37,11 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.queues import Queue
     from multiprocessing.synchronize import Barrier
+    from pathlib import Path
 
     from ledger.log.proof import Receipt
     from ledger.record import Record
     from ledger.recording.outcomes import Receipted
     from ledger.signing.strict_json import JsonObject, JsonValue
+    from tests.postgres_server import PostgresServer
 
 SUBJECT = f"{SITE}-0001"
 STREAM = f"subject/{SUBJECT}"
@@ -51,15 +54,30 @@ LOT = "L-2024-01"
 def open_copy(template: BuiltLedger, directory: Path) -> BuiltLedger:
     """An own open copy of a closed ledger and all its files."""
     shutil.copytree(template.directory, directory)
-    url = f"sqlite:///{directory / 'ledger.sqlite3'}"
-    files = LedgerFiles.beside(directory / "ledger.sqlite3")
+    return _reopened(template, Database.parse(f"sqlite:///{directory / 'ledger.sqlite3'}"))
+
+
+def open_postgres_copy(
+    template: BuiltLedger, server: PostgresServer, directory: Path
+) -> BuiltLedger:
+    """An own open copy of a closed ledger in PostgreSQL and all its files."""
+    original = template.database.place.name
+    name = server.create(original)
+    directory.mkdir()
+    for path in template.database.place.parent.iterdir():
+        shutil.copy(path, directory / path.name.replace(original, name))
+    return _reopened(template, Database.parse(server.url(name), files=directory))
+
+
+def _reopened(template: BuiltLedger, database: Database) -> BuiltLedger:
+    files = LedgerFiles.of(database)
     return BuiltLedger(
-        directory,
-        url,
+        database.place.parent,
+        database.url,
         files,
         template.keys,
         template.definition,
-        TrialLedger(url, files),
+        TrialLedger(database, files),
         now=template.now,
         made=template.made,
     )
@@ -175,9 +193,8 @@ def require_sound(built: BuiltLedger) -> list[bytes]:
 
     Positions without gap, both chains, one id once, every checkpoint's root.
     """
-    with closing(plain(database(built))) as connection:
-        rows = connection.execute("SELECT seq, state FROM stored_events ORDER BY seq").fetchall()
-        notes = connection.execute("SELECT size, note FROM checkpoints ORDER BY size").fetchall()
+    rows = look(built, "SELECT seq, state FROM stored_events ORDER BY seq")
+    notes = look(built, "SELECT size, note FROM checkpoints ORDER BY size")
     leaves = [state for _, state in rows]
     prev, links, ids = "0" * 64, dict[str, tuple[int, str]](), set[str]()
     for number, (seq, state) in enumerate(rows):
@@ -199,6 +216,16 @@ def require_sound(built: BuiltLedger) -> list[bytes]:
     return leaves
 
 
+def look(built: BuiltLedger, query: str) -> list[tuple[Any, ...]]:
+    """What a query finds in the ledger's database, on a connection of its own."""
+    if built.database.engine is Engine.SQLITE:
+        with closing(plain(database(built))) as connection:
+            return connection.execute(query).fetchall()
+    text: Any = query
+    with psycopg.connect(built.database.url, options="-c search_path=ledger") as connection:
+        return connection.execute(text).fetchall()
+
+
 def payload_of(statement: str) -> dict[str, str]:
     """The event in a statement of either form, by the standard library alone."""
     payload = json.loads(statement)["payload"] if statement[0] == "{" else statement.split(".")[1]
@@ -215,11 +242,10 @@ def with_subject(built: BuiltLedger) -> BuiltLedger:
 
 
 def in_own_process(
-    directory: str, numbers: Sequence[int], barrier: Barrier, answers: Queue[object]
+    database: Database, numbers: Sequence[int], barrier: Barrier, answers: Queue[object]
 ) -> None:
     """Post bags one by one from a process of its own; answer with pairs (id, seq or code)."""
-    path = Path(directory) / "ledger.sqlite3"
-    built = _opened_elsewhere(path, LedgerFiles.beside(path), numbers[0])
+    built = _opened_elsewhere(database, numbers[0])
     outcomes: list[tuple[str, int | str]] = []
     barrier.wait(30)
     for number in numbers:
@@ -234,14 +260,14 @@ def in_own_process(
 
 
 def create_in_own_process(
-    directory: str, rounds: int, barrier: Barrier, answers: Queue[object]
+    databases: Sequence[Database], barrier: Barrier, answers: Queue[object]
 ) -> None:
-    """Open new files at the same moment as others do; answer with the faults met."""
+    """Open new databases at the same moment as others do; answer with the faults met."""
     faults = []
-    for number in range(rounds):
+    for database in databases:
         barrier.wait(30)
         try:
-            LedgerApplication(f"sqlite:///{Path(directory) / f'{number}.sqlite3'}").close()
+            LedgerApplication(database).close()
         except (PersistenceError, sqlite3.Error) as error:
             faults.append(f"{type(error).__name__}: {error}")
     answers.put("; ".join(faults))
@@ -271,9 +297,14 @@ def behave(directory: Path) -> list[object]:
     return said
 
 
-def _opened_elsewhere(path: Path, files: LedgerFiles, made: int) -> BuiltLedger:
-    url = f"sqlite:///{path}"
-    ledger = TrialLedger(url, files)
+def _opened_elsewhere(database: Database, made: int) -> BuiltLedger:
+    ledger = TrialLedger(database)
     return BuiltLedger(
-        path.parent, url, files, ledger.keys, ledger.genesis.definition, ledger, made=made
+        database.place.parent,
+        database.url,
+        ledger.files,
+        ledger.keys,
+        ledger.genesis.definition,
+        ledger,
+        made=made,
     )

@@ -91,7 +91,9 @@ def test_a_mistyped_database_is_not_created(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["postgresql://h/d", "sqlite://", "sqlite:///", "ledger.db", ""])
+@pytest.mark.parametrize(
+    "url", ["postgresql://h/", "mysql://h/d", "sqlite://", "sqlite:///", "ledger.db", ""]
+)
 def test_a_database_url_of_another_kind_is_told(url: str) -> None:
     """Before any file is touched."""
     with pytest.raises(RejectedInput) as refused:

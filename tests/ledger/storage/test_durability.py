@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from ledger.storage.sqlite import SQLiteLedgerRecorder
 from tests.ledger.build_service import answer, bag, database, plain
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ FULL = 2
 
 def test_every_connection_of_the_pool_syncs_fully(built: BuiltLedger) -> None:
     """``synchronous`` is a setting of the connection, so all at once are looked at."""
-    pool = built.ledger.application.store.datastore.pool
+    recorder = built.ledger.application.recorder
+    assert isinstance(recorder, SQLiteLedgerRecorder)
+    pool = recorder.datastore.pool
     held = [pool.get_connection(is_writer=False) for _ in range(12)]
     found = []
     for connection in held:

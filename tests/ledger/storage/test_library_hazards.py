@@ -1,12 +1,11 @@
 """Each way in which the event-sourcing library is known to bite, and why it cannot bite here.
 
-What no test below tries cannot occur, for these reasons:
+Tried here on both databases; what belongs to PostgreSQL alone (locks, retries, a connection lost
+at COMMIT, rights, tables made in passing) is tried in ``test_postgres``. What no test tries cannot
+occur, for these reasons:
 
-- *One slow transaction stops all sites; ten retries hide a lock time-out for 22 seconds.* Both
-  belong to the PostgreSQL recorder, which is not in use. Ours neither retries nor does anything
-  between lock and commit but inserting rows that were built before; signing comes earlier.
-- *Database functions drop the table lock, so that readers skip entries.* An option of the same
-  recorder; order comes from the head row, swapped first in each transaction, and
+- *Database functions drop the table lock, so that readers skip entries.* Our recorder has neither;
+  order comes from the head row, swapped first in each transaction, and
   ``test_settings_from_outside_choose_nothing`` shows that no option is read from outside.
 - *Encryption without associated data; a cipher topic that selects another library.* The mapper is
   ours and has neither cipher nor compressor; the same test shows that none can be set.
@@ -26,7 +25,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +35,7 @@ from ledger.application import LedgerApplication
 from ledger.errors import IntegrityFailure
 from ledger.log.chain import ChainHead
 from ledger.storage.commit import Commit, HeadMoved
+from ledger.storage.database import Engine
 from tests.build_ledger import COORDINATOR, identify
 from tests.ledger.build_service import (
     STREAM,
@@ -46,7 +45,7 @@ from tests.ledger.build_service import (
     code_of,
     correction,
     database,
-    plain,
+    look,
     require_sound,
     without_triggers,
 )
@@ -58,10 +57,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 
 
-def test_topics_are_event_type_names_never_import_paths(built: BuiltLedger) -> None:
+def test_topics_are_event_type_names_never_import_paths(each_built: BuiltLedger) -> None:
     """A stored topic names a row of the closed vocabulary (hazard: class path as archive)."""
-    with closing(plain(database(built))) as connection:
-        topics = {row[0] for row in connection.execute("SELECT topic FROM stored_events")}
+    built = each_built
+    topics = {row[0] for row in look(built, "SELECT topic FROM stored_events")}
     assert "trial.opened.v1" in topics
     assert all(":" not in topic and topic.endswith(".v1") for topic in topics)
 
@@ -84,9 +83,10 @@ def test_a_tampered_topic_imports_nothing_and_is_named(
 
 
 def test_payload_members_that_look_like_a_transcoding_stay_plain_data(
-    built: BuiltLedger,
+    each_built: BuiltLedger,
 ) -> None:
     """``_type_``/``_data_`` would be decoded as a type, or poison every replay."""
+    built = each_built
     trap: JsonObject = {"_type_": "decimal_str", "_data_": "1.5"}
     poison: JsonObject = {"_type_": "nope", "_data_": 1}
     target = built.record(bilirubin(built, "34.2"))
@@ -100,15 +100,17 @@ def test_payload_members_that_look_like_a_transcoding_stay_plain_data(
     assert json.loads(record.statement.payload)["data"]["changes"][0]["old"] == trap
 
 
-def test_stored_state_is_the_entry_itself(built: BuiltLedger) -> None:
+def test_stored_state_is_the_entry_itself(each_built: BuiltLedger) -> None:
     """No transcoder, cipher or compressor stands between entry and row."""
+    built = each_built
     answer(built, bag(built, 1))
     for seq, state in built.ledger.application.store.entries(0, 100):
         assert json.loads(state)["seq"] == seq
 
 
-def test_conflicts_burn_no_positions(built: BuiltLedger) -> None:
+def test_conflicts_burn_no_positions(each_built: BuiltLedger) -> None:
     """A sequence would leave gaps, and "gap = tampering" would be a false alarm."""
+    built = each_built
     store = built.ledger.application.store
     size = store.head().size
     for _ in range(3):
@@ -119,8 +121,9 @@ def test_conflicts_burn_no_positions(built: BuiltLedger) -> None:
     require_sound(built)
 
 
-def test_a_failed_insert_takes_the_head_back_too(built: BuiltLedger) -> None:
+def test_a_failed_insert_takes_the_head_back_too(each_built: BuiltLedger) -> None:
     """Head, entries and checkpoint are one transaction."""
+    built = each_built
     store = built.ledger.application.store
     head = store.head()
     after = ChainHead(head.size + 1, "1" * 64, head.recorded_at)
@@ -134,8 +137,9 @@ def test_a_failed_insert_takes_the_head_back_too(built: BuiltLedger) -> None:
     require_sound(built)
 
 
-def test_entries_cannot_be_recorded_beside_the_chain(built: BuiltLedger) -> None:
+def test_entries_cannot_be_recorded_beside_the_chain(each_built: BuiltLedger) -> None:
     """The library's own way in, without a commit, is closed."""
+    built = each_built
     store = built.ledger.application.store
     with pytest.raises(ProgrammingError):
         store.insert_events(store.select_events(STREAM)[:1])
@@ -143,20 +147,25 @@ def test_entries_cannot_be_recorded_beside_the_chain(built: BuiltLedger) -> None
         built.ledger.application.save(built.ledger.application.record(3))
 
 
-def test_no_snapshot_is_ever_taken(built: BuiltLedger) -> None:
+def test_no_snapshot_is_ever_taken(each_built: BuiltLedger) -> None:
     """A snapshot is written after the commit; failing, it would report a saved entry as lost."""
+    built = each_built
     application = built.ledger.application
     assert not application.snapshotting_intervals
     assert application.snapshots is None
-    with closing(plain(database(built))) as connection:
-        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    catalogue = {
+        Engine.SQLITE: "SELECT name FROM sqlite_master",
+        Engine.POSTGRESQL: "SELECT relname FROM pg_class",
+    }
+    tables = {row[0] for row in look(built, catalogue[built.database.engine])}
     assert not any("snapshot" in table for table in tables)
 
 
 def test_settings_from_outside_choose_nothing(
-    built: BuiltLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    each_built: BuiltLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The library reads classes, ciphers and file names from the environment; we do not."""
+    built = each_built
     trace = tmp_path / "imported"
     (tmp_path / "lure.py").write_text(f"open({str(trace)!r}, 'w').close()\nclass Any: pass\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -178,6 +187,10 @@ def test_settings_from_outside_choose_nothing(
     monkeypatch.setenv("SQLITE_DBNAME", str(tmp_path / "elsewhere.sqlite3"))
     monkeypatch.setenv("SQLITE_LOCK_TIMEOUT", "0")
     monkeypatch.setenv("CREATE_TABLE", "no")
+    monkeypatch.setenv("POSTGRES_ENABLE_DB_FUNCTIONS", "y")
+    monkeypatch.setenv("POSTGRES_SCHEMA", "elsewhere")
+    monkeypatch.setenv("POSTGRES_DBNAME", "elsewhere")
+    monkeypatch.setenv("POSTGRES_HOST", "elsewhere.invalid")
     built.reopen()
     answer(built, bag(built, 1))
     require_sound(built)
@@ -210,8 +223,9 @@ def test_nothing_depends_on_asserts(built: BuiltLedger, tmp_path: Path) -> None:
     assert "authority.unknown-key" in said[0]
 
 
-def test_reading_through_the_cache_shows_what_was_added_since(built: BuiltLedger) -> None:
+def test_reading_through_the_cache_shows_what_was_added_since(each_built: BuiltLedger) -> None:
     """The repository's cache is fast-forwarded; a stream read before grows."""
+    built = each_built
     application = built.ledger.application
     before = application.stream(STREAM)
     built.record(bilirubin(built, "34.2"))
@@ -220,8 +234,9 @@ def test_reading_through_the_cache_shows_what_was_added_since(built: BuiltLedger
     assert len(after) == len(before) + 1
 
 
-def test_errors_of_a_closed_database_are_told_as_unavailable(built: BuiltLedger) -> None:
+def test_errors_of_a_closed_database_are_told_as_unavailable(each_built: BuiltLedger) -> None:
     """Pools of the library raise after closing; a sender is told to come again."""
+    built = each_built
     signed = identify(built, 2)
     submission = built.receive(signed)
     built.ledger.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ledger.application import LedgerApplication
 from ledger.service import TrialLedger
+from ledger.storage.database import Database
 from ledger.storage.head_file import HeadFile
 from tests.build_ledger import EDC, REGISTRAR
 from tests.ledger.build_service import (
@@ -33,14 +34,15 @@ EACH = 60
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def test_two_processes_extend_one_log(built: BuiltLedger) -> None:
+def test_two_processes_extend_one_log(each_built: BuiltLedger) -> None:
     """Both post at once, one by one; every sender is answered with a position of his own."""
+    built = each_built
     first = built.ledger.application.store.head().size
     barrier, answers = SPAWN.Barrier(2), SPAWN.Queue()
     processes = [
         SPAWN.Process(
             target=in_own_process,
-            args=(str(built.directory), range(start, start + EACH), barrier, answers),
+            args=(built.database, range(start, start + EACH), barrier, answers),
         )
         for start in (1000, 2000)
     ]
@@ -68,10 +70,11 @@ def test_processes_that_start_together_on_a_new_file_create_it_once(tmp_path: Pa
     whole.close()
     with closing(plain(tmp_path / "whole.sqlite3")) as connection:
         expected = set(connection.execute("SELECT type, name FROM sqlite_master"))
+    databases = [Database.parse(f"sqlite:///{tmp_path / f'{n}.sqlite3'}") for n in range(8)]
     barrier, answers = SPAWN.Barrier(3), SPAWN.Queue()
     processes = [
-        SPAWN.Process(target=create_in_own_process, args=(str(tmp_path), rounds, barrier, answers))
-        for rounds in (8, 8, 8)
+        SPAWN.Process(target=create_in_own_process, args=(databases, barrier, answers))
+        for _ in range(3)
     ]
     for process in processes:
         process.start()
@@ -108,9 +111,10 @@ def test_reading_goes_on_while_another_connection_writes(built: BuiltLedger) -> 
         holder.execute("ROLLBACK")
 
 
-def test_what_another_process_decided_binds_the_next_decision(built: BuiltLedger) -> None:
-    """Two open ledgers on one file stand for two processes; a revoked key is revoked in both."""
-    with TrialLedger(built.url, built.files) as other:
+def test_what_another_process_decided_binds_the_next_decision(each_built: BuiltLedger) -> None:
+    """Two open ledgers on one log stand for two processes; a revoked key is revoked in both."""
+    built = each_built
+    with TrialLedger(built.database, built.files) as other:
         assert code_of(built, bag(built, 1)) == ""
         data: JsonObject = {
             "kid": built.parties[EDC].key.kid,

@@ -19,6 +19,8 @@ from tests.build_ledger import (
 )
 from tests.ledger.verification.damage import Damaged
 from tests.ledger.verification.forge import Forger
+from tests.ledger.verification.publish import Published, policy_text, publish_all
+from tests.running_authority import new_authority, openssl_stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,3 +121,31 @@ def bundle(sound: BuiltLedger, tmp_path_factory: pytest.TempPathFactory) -> Path
     from tests.ledger.verification.pack import made
 
     return made(sound.directory / "ledger.sqlite3", tmp_path_factory.mktemp("bundle") / "b.zip")
+
+
+@pytest.fixture(scope="session")
+def issued(sound: BuiltLedger, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """The sound ledger with three published checkpoints, cosigned and time-stamped."""
+    directory = tmp_path_factory.mktemp("published")
+    authority = (
+        new_authority(directory / "authority", "Example authority") if openssl_stamps() else None
+    )
+    return publish_all(sound, directory / "ledger.published", authority)
+
+
+@pytest.fixture
+def published(issued: Published, tmp_path: Path) -> Published:
+    """The same with an own copy of what was published."""
+    return issued.beside(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def whole_bundle(issued: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of the sound ledger with all that was published of it."""
+    from api.vocabulary_schemas import schemas_bytes
+    from ledger.publication.bundling import Beside
+    from tests.ledger.verification.pack import PAGES, made
+
+    beside = Beside("trial-ledger 0", PAGES, schemas_bytes(), policy_text("any"))
+    path = tmp_path_factory.mktemp("bundle") / "whole.zip"
+    return made(issued.database, path, issued.file, beside=beside)

@@ -6,9 +6,10 @@ import io
 import zipfile
 from typing import TYPE_CHECKING
 
-from ledger.publication.bundling import write_bundle
+from ledger.publication.bundling import Beside, write_bundle
 from ledger.signing.strict_json import JsonObject, parse_object
 from ledger.storage.evidence import DatabaseEvidence
+from ledger.storage.published_evidence import open_published
 from ledger.verification.archive import Member, measure, write_archive
 from ledger.verification.manifest import MANIFEST, manifest_bytes
 
@@ -20,10 +21,19 @@ if TYPE_CHECKING:
 PAGES = {"report.html": b"<!doctype html>", "report.json": b"{}"}
 
 
-def made(database: Path, path: Path) -> Path:
-    """The bundle of a database."""
-    with DatabaseEvidence(database) as source, path.open("wb") as file:
-        write_bundle(file, source, software="trial-ledger 0", pages=PAGES)
+BESIDE = Beside(software="trial-ledger 0", pages=PAGES)
+
+
+def made(
+    database: Path, path: Path, published: Path | None = None, *, beside: Beside = BESIDE
+) -> Path:
+    """The bundle of a database and of what was published beside it."""
+    with (
+        open_published(published) as found,
+        DatabaseEvidence(database) as source,
+        path.open("wb") as file,
+    ):
+        write_bundle(file, source, beside, found)
     return path
 
 

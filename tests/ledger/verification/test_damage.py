@@ -474,3 +474,13 @@ def test_any_removed_row_is_covered_by_a_finding(
     report = damaged.verify()
     position = key[0] - 1 if table == "checkpoints" else key[0]
     assert any(f.covers(position) for f in (*report.findings, *report.notices))
+
+
+def test_a_line_added_to_a_stored_checkpoint_is_named(damaged: Damaged) -> None:
+    """The ledger keeps its own line alone; what others say stands in the published file."""
+    ((size,),) = damaged.ask("SELECT size FROM checkpoints ORDER BY size LIMIT 1 OFFSET 5")
+    damaged.run(
+        "UPDATE checkpoints SET note = note || '— x AAAAAAAA' || char(10) WHERE size = ?", size
+    )
+    report = damaged.verify()
+    assert [(f.code, f.first) for f in report.findings] == [("checkpoints.signature", size - 1)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.recording.results import refused
+from ledger.recording.results import own_statement, refused
 from ledger.rules.guards.request import Refusal
 from ledger.signing.statement import Signer
 from ledger.storage.evidence import verify_ledger
@@ -18,6 +18,7 @@ from tests.build_ledger import (
     REGISTRAR,
     SPONSOR,
     STATISTICIAN,
+    TRIAL,
     Signed,
     party,
 )
@@ -316,3 +317,32 @@ def test_a_voided_amendment_leaves_the_number_before(forger: Forger) -> None:
     forger.accept(forger.built.sign("data.voided.v1", "trial", data, by=SPONSOR))
     seq = randomize(forger, 4, 4)
     assert seq not in [place for place, _ in of(verified(forger), "allocation.number")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({}, None),
+        ({"stream_seq": 0}, "/data/stream_seq"),
+        ({"link": "0" * 64}, "/data/link"),
+        ({"stream": "subject/SY01-0002"}, "/data/stream"),
+        ({"stream_seq": "1"}, "/data/stream_seq"),
+    ],
+)
+def test_a_dossier_must_name_the_end_of_the_stream_before_it(
+    forger: Forger, changes: JsonObject, field: str | None
+) -> None:
+    """A commitment to another place would let a tail be left out of a dossier."""
+    stream = "subject/SY01-0001"
+    head = forger.application.store.stream_head(stream)
+    data: JsonObject = {
+        "stream": stream, "stream_seq": head.size - 1, "link": head.link, "purpose": "inspection",
+        **changes,
+    }  # fmt: skip
+    statement, event = own_statement(
+        forger.built.keys, type_name="dossier.issued.v1", stream=stream, trial=TRIAL, data=data,
+        at=forger.built.tick(), about="/1",
+    )  # fmt: skip
+    seq = forger.write(Signed(event, statement, ())).seq
+    found = [(f.code, f.first, f.field) for f in verified(forger).findings]
+    assert found == ([] if field is None else [("streams.commitment", seq, field)])

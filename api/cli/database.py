@@ -1,0 +1,57 @@
+"""``trial-ledger database``: the schema of a ledger's database, and who may do what in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from eventsourcing.persistence import PersistenceError
+
+from api.cli import options
+from ledger.errors import Unavailable
+from ledger.storage.migrations import VERSION, migrate
+from ledger.storage.rights import grant_service
+
+if TYPE_CHECKING:
+    from ledger.storage.database import Database
+
+
+@click.group("database")
+def database_group() -> None:
+    """Migrate a ledger's database and grant the service its rights."""
+
+
+@database_group.command("migrate")
+@options.database
+@click.option(
+    "--service-role",
+    envvar="LEDGER_SERVICE_ROLE",
+    metavar="ROLE",
+    help="PostgreSQL: give this role what the service needs, and no more.",
+)
+@options.as_json
+def migrate_command(*, database: Database, service_role: str | None, as_json: bool) -> None:
+    """Bring the schema up to date; run it under the role that shall own the tables.
+
+    Each migration has a number and is applied once, in one transaction; several processes may
+    start it together. The service then runs under a role of its own, which may read, add rows and
+    move the head on: `serve` refuses a role that may do more, where no demonstration is kept.
+    """
+    database.prepare()
+    try:
+        applied = migrate(database)
+        if service_role is not None:
+            grant_service(database, service_role)
+    except PersistenceError as error:
+        raise Unavailable(
+            "database.refused",
+            f"The database {database} did not allow it: {error}.",
+            remedy="Check the URL, and that the role may create a schema in the database.",
+        ) from error
+    if as_json:
+        options.print_json({"version": VERSION, "applied": applied, "service_role": service_role})
+        return
+    done = f"applied {', '.join(map(str, applied))}" if applied else "nothing to do"
+    click.echo(f"{database} has schema version {VERSION}: {done}.")
+    if service_role is not None:
+        click.echo(f"{service_role} may read, add rows and move the head on, and nothing else.")

@@ -1,0 +1,25 @@
+"""A ledger's database as evidence, whichever engine keeps it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from ledger.storage.database import Database, Engine
+from ledger.storage.evidence import DatabaseEvidence
+from ledger.storage.evidence_postgres import PostgresEvidence
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AnyEvidence: TypeAlias = DatabaseEvidence | PostgresEvidence
+
+
+def open_evidence(database: Database | str, *, head_file: Path | None = None) -> AnyEvidence:
+    """The stored values of a database, from one snapshot, and its head file.
+
+    Raises Unavailable ``evidence.unreadable`` and ``evidence.no-ledger``.
+    """
+    named = Database.of(database)
+    if named.engine is Engine.POSTGRESQL:
+        return PostgresEvidence(named, head_file=head_file)
+    return DatabaseEvidence(named.path, head_file=head_file)

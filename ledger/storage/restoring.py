@@ -1,0 +1,247 @@
+"""A ledger put back from a backup, and what is known to be missing from it.
+
+The restored ledger may sign only when it holds everything the log has ever signed: the largest
+head known from anywhere (the head file, a receipt, a witness, a bundle) is put into the head
+file, so that a ledger that is behind it refuses to sign by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger.application import LedgerApplication
+from ledger.errors import IntegrityFailure, LedgerError, RejectedInput, Unavailable
+from ledger.log.checkpoint import Checkpoint, open_checkpoint
+from ledger.log.note import VerifierKey
+from ledger.log.tiles import node_fetcher
+from ledger.log.tree import EMPTY_ROOT, frontier_at
+from ledger.storage.backup import sound_or_raise
+from ledger.storage.copying import copy_file, role_files, sync_directory
+from ledger.storage.evidence import DatabaseEvidence
+from ledger.storage.head_file import HeadFile, require_contained
+from ledger.storage.published import PublishedCheckpoints
+from ledger.storage.regaining import Regaining
+from ledger.storage.tree_reader import StoredTree
+from ledger.verification.run import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from ledger.service import LedgerFiles
+    from ledger.storage.backup import Backup
+    from ledger.storage.regaining import Supply
+    from ledger.verification.report import RootOfTrust, VerificationReport
+    from ledger.verification.run import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was put back.
+
+    ``backed_up`` entries came from the backup, ``regained`` ones from other copies; ``known`` is
+    the largest head the log is known to have signed. ``refusal`` says why the ledger will not
+    sign, None when it will; ``placed`` names the files put in place, ``kept`` those that were
+    there and stayed, ``absent`` those that the operator has to bring.
+    """
+
+    report: VerificationReport
+    backed_up: int
+    regained: int
+    known: Checkpoint
+    refusal: LedgerError | None
+    outside: bool
+    placed: tuple[str, ...]
+    kept: tuple[str, ...]
+    absent: tuple[str, ...]
+
+    @property
+    def missing(self) -> tuple[int, int] | None:
+        """First and last position of what was signed and is not there."""
+        size = self.report.size
+        return (size, self.known.size - 1) if self.known.size > size else None
+
+
+def restore(
+    backup: Backup,
+    database: Path,
+    files: LedgerFiles,
+    *,
+    place: Path | None = None,
+    supplies: Sequence[Supply] = (),
+    notes: Iterable[str] = (),
+    trust: RootOfTrust | None = None,
+    progress: Progress | None = None,
+) -> Restored:
+    """Put a backup in place, bring back what others hold, verify it all, and keep the last head.
+
+    Nothing there is overwritten; a head file, keys and published checkpoints that outlived the
+    database stay. ``place`` is the path beside which the
+    further files lie. ``notes`` are signed checkpoints known from elsewhere.
+
+    Raises:
+        RejectedInput: ``restore.exists`` when there is a database already.
+        IntegrityFailure: ``backup.damaged`` when what was restored does not verify,
+            ``restore.other-history`` and ``chain.…`` as `Regaining.take`. Nothing is left then.
+    """
+    staged = database.with_name(f"{database.name}.restoring")
+    _require_absent(database, staged)
+    vkey = VerifierKey.parse(str(backup.manifest["vkey"]))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    heads = _Heads(vkey)
+    heads.take(files, notes)
+    heads.add(backup.file("head").read_text(encoding="utf-8"))
+    try:
+        copy_file(backup.database, staged)
+        regained = _regain(staged, vkey, supplies, heads)
+        with DatabaseEvidence(staged) as source:
+            report = verify(source, trust=trust, progress=progress)
+        sound_or_raise(report, "The restored database")
+        refusal, decisive = _refusal(staged, heads)
+        placed, kept, absent = _place(backup, files, place or database)
+        HeadFile(files.head).write(heads.by_size[decisive.size])
+        os.link(staged, database)  # unlike a renaming, this overwrites nothing
+        sync_directory(database.parent)
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            staged.with_name(staged.name + suffix).unlink(missing_ok=True)
+    return Restored(
+        report, backup.size, regained, heads.largest, refusal, bool(heads.outside),
+        placed, kept, absent,
+    )  # fmt: skip
+
+
+class _Heads:
+    """The signed heads at hand, by size.
+
+    ``outside`` are those that outlived the database or were brought: the restored ledger must
+    contain each of them.
+    """
+
+    def __init__(self, vkey: VerifierKey) -> None:
+        self._vkey = vkey
+        self.by_size: dict[int, str] = {}
+        self.outside: dict[int, Checkpoint] = {}
+        self.largest = Checkpoint(vkey.name, 0, EMPTY_ROOT)
+
+    def add(self, note: str) -> Checkpoint:
+        """Take a checkpoint in; raises LedgerError when the log has not signed it."""
+        checkpoint = open_checkpoint(note, self._vkey)
+        self.by_size.setdefault(checkpoint.size, note)
+        if checkpoint.size > self.largest.size:
+            self.largest = checkpoint
+        return checkpoint
+
+    def take(self, files: LedgerFiles, notes: Iterable[str]) -> None:
+        """Take what was kept outside the database, and others that were brought.
+
+        Raises LedgerError for a head file that holds anything but a head of this log.
+        """
+        found = [files.head.read_text(encoding="utf-8")] if files.head.exists() else []
+        if files.published.is_file():
+            newest = PublishedCheckpoints(files.published).newest()
+            found += [] if newest is None else [newest.note]
+        for note in (*found, *notes):
+            checkpoint = self.add(note)
+            self.outside.setdefault(checkpoint.size, checkpoint)
+
+    def offer(self, note: str) -> None:
+        """Take a checkpoint of another copy in, where the log has signed it.
+
+        Raises IntegrityFailure ``restore.other-history`` when a head known already contradicts.
+        """
+        try:
+            checkpoint = open_checkpoint(note, self._vkey)
+        except LedgerError:
+            return  # what others sign proves nothing here
+        kept = self.by_size.get(checkpoint.size)
+        if kept is not None and (root := open_checkpoint(kept, self._vkey).root) != checkpoint.root:
+            raise IntegrityFailure(
+                "restore.other-history",
+                f"At size {checkpoint.size} this copy has the signed root {checkpoint.root.hex()}, "
+                f"the head kept outside it {root.hex()}: the log has signed two histories.",
+                remedy="Keep both as evidence, and look for a copy of the right one.",
+            )
+        self.add(note)
+
+
+def _regain(staged: Path, vkey: VerifierKey, supplies: Sequence[Supply], heads: _Heads) -> int:
+    application = LedgerApplication(f"sqlite:///{staged}", create=False)
+    try:
+        regaining = Regaining(application, vkey)
+        began = regaining.size
+        for supply in supplies:
+            for note in supply.notes(regaining.size):
+                heads.offer(note)
+        # One copy may reach only as far as another begins.
+        while sum([regaining.take(supply, heads.by_size) for supply in supplies]):
+            pass
+        regained = regaining.size - began
+    finally:
+        application.close()
+    with closing(sqlite3.connect(staged, isolation_level=None)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    return regained
+
+
+def _refusal(staged: Path, heads: _Heads) -> tuple[LedgerError | None, Checkpoint]:
+    """What the ledger's own start will say, and the head to keep so that it does."""
+    application = LedgerApplication(f"sqlite:///{staged}", create=False)
+    try:
+        store = application.store
+        size = store.head().size
+        node = node_fetcher(StoredTree(size, store))
+        wanted = {**heads.outside, heads.largest.size: heads.largest}
+        for _, known in sorted(wanted.items()):  # a fork, where there is one, before the end
+            held = frontier_at(known.size, node).root() if known.size <= size else None
+            try:
+                require_contained(known, size=size, root_at_kept=held)
+            except LedgerError as error:
+                forked = known.size <= size
+                return error, known if forked else heads.largest
+    finally:
+        application.close()
+    return None, heads.largest
+
+
+def _place(
+    backup: Backup, files: LedgerFiles, place: Path
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    placed, kept, absent = [], [], []
+    wanted = role_files(files, place)
+    for role in (*backup.roles, *backup.left_out):
+        path = wanted.get(role, place.with_name(f"{place.name}.{role}"))
+        if role == "head":
+            continue
+        if path.exists():
+            kept.append(role)
+        elif backup.file(role).is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            copy_file(backup.file(role), path)
+            placed.append(role)
+        else:
+            absent.append(role)
+    return tuple(placed), tuple(kept), tuple(absent)
+
+
+def _require_absent(database: Path, staged: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path = database.with_name(database.name + suffix)
+        if path.exists():
+            raise RejectedInput(
+                "restore.exists",
+                f"{path.name} is there; a restore overwrites nothing.",
+                remedy="Move the old database away with its -wal and -shm files and keep it as "
+                "evidence.",
+            )
+    if staged.exists():
+        raise Unavailable(
+            "restore.broken-off",
+            f"{staged.name} is there: another restore runs, or one was broken off.",
+            remedy="When none runs, remove it and try again.",
+        )

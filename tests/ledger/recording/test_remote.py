@@ -1,0 +1,177 @@
+"""A writer in a process of its own answers as the one in the process does."""
+
+from __future__ import annotations
+
+import pickle
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ledger.errors import LedgerError
+from ledger.recording.admission import Commitment
+from ledger.recording.remote import RemoteWriter
+from ledger.recording.writing import WritingService
+from ledger.signing.jwk import SigningKey
+from ledger.signing.statement import Signer
+from tests.build_ledger import identify, party, seed_of
+from tests.ledger.build_service import (
+    STREAM,
+    again,
+    bag,
+    bilirubin,
+    receipt_of,
+    require_receipt,
+    require_sound,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ledger.recording.outcomes import Receipted
+    from tests.build_ledger import BuiltLedger, Signed
+
+KEY = secrets.token_bytes(32)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    """Where the writer listens: in a directory of its own."""
+    (tmp_path / "private").mkdir(mode=0o700)
+    return str(tmp_path / "private" / "writer")
+
+
+@pytest.fixture
+def service(built: BuiltLedger, address: str) -> Iterator[WritingService]:
+    """The ledger's writer, on its socket."""
+    assert built.ledger.writer is not None
+    serving = WritingService(built.ledger.writer, address, key=KEY)
+    yield serving
+    serving.close()
+
+
+@pytest.fixture
+def remote(built: BuiltLedger, service: WritingService, address: str) -> Iterator[RemoteWriter]:
+    """A worker's end of it."""
+    writer = RemoteWriter(built.ledger.application, address, key=KEY)
+    yield writer
+    writer.close()
+
+
+def submit(built: BuiltLedger, remote: RemoteWriter, signed: Signed) -> Receipted:
+    """Submit through the socket."""
+    return remote.submit(built.receive(signed), built.tick()).result(timeout=20)
+
+
+def test_receipts_come_back_whole(built: BuiltLedger, remote: RemoteWriter) -> None:
+    """A fact, and a command with its result, each proven by what came over the socket."""
+    fact, command = bilirubin(built, "34.2"), identify(built, 2)
+    given, decided = submit(built, remote, fact), submit(built, remote, command)
+    require_receipt(built, given, fact)
+    require_receipt(built, decided, command)
+    assert decided.outcome.result_seq == decided.outcome.seq + 1
+    assert receipt_of(decided, decided.outcome.result_seq).index == decided.outcome.result_seq
+    assert given.entries[given.outcome.seq] == built.ledger.application.store.entry(
+        given.outcome.seq
+    )
+
+
+def test_the_same_again_gets_the_first_receipt(built: BuiltLedger, remote: RemoteWriter) -> None:
+    """Once through the socket and once within the process: one entry, one receipt."""
+    signed = bag(built, 1)
+    first = submit(built, remote, signed)
+    repeated = built.ledger.submit(built.receive(signed), built.tick())
+    assert repeated.repeated
+    assert receipt_of(repeated).text() == receipt_of(first).text()
+    assert submit(built, remote, signed).repeated
+
+
+def test_an_error_keeps_its_family_and_code(built: BuiltLedger, remote: RemoteWriter) -> None:
+    """A stranger's statement is kept aside, and his error is the one he would get here."""
+    signed = again(bag(built, 1), Signer(key=SigningKey.from_seed(seed_of("stranger"))))
+    assert built.ledger.writer is not None
+    said = []
+    for writer in (remote, built.ledger.writer):
+        with pytest.raises(LedgerError) as caught:
+            writer.submit(built.receive(signed), built.tick()).result(timeout=20)
+        error = caught.value
+        said.append((type(error), error.code, error.message, error.where, error.remedy))
+    assert said[0] == said[1]
+
+
+def test_many_threads_of_many_workers_are_served(
+    built: BuiltLedger, service: WritingService, address: str
+) -> None:
+    """Two workers with eight threads each; everybody gets his own receipt, the log is sound."""
+    workers = [RemoteWriter(built.ledger.application, address, key=KEY) for _ in range(2)]
+    events = [bag(built, number) for number in range(80)]
+    with ThreadPoolExecutor(16) as pool:
+        futures = [
+            pool.submit(lambda n, one: workers[n % 2].submit(built.receive(one), built.now), n, one)
+            for n, one in enumerate(events)
+        ]
+        answers = [future.result(20).result(20) for future in futures]
+    for signed, given in zip(events, answers, strict=True):
+        require_receipt(built, given, signed)
+    for worker in workers:
+        worker.close()
+    require_sound(built)
+
+
+def test_a_commitment_of_the_ledgers_own_goes_the_same_way(
+    built: BuiltLedger, remote: RemoteWriter
+) -> None:
+    """A dossier is asked for in a web worker, and committed to by the writer."""
+    given = remote.submit(Commitment(STREAM, "inspection"), built.tick()).result(20)
+    assert built.ledger.application.record(given.outcome.seq).type == "dossier.issued.v1"
+
+
+def test_a_writer_that_is_away_is_told_and_found_again(built: BuiltLedger, address: str) -> None:
+    """Nothing waits for ever; when the writer is back the next submission reaches it."""
+    remote = RemoteWriter(built.ledger.application, address, key=KEY)
+    signed = bag(built, 1)
+    with pytest.raises(LedgerError, match="does not answer"):
+        submit(built, remote, signed)
+    assert built.ledger.writer is not None
+    service = WritingService(built.ledger.writer, address, key=KEY)
+    require_receipt(built, submit(built, remote, signed), signed)
+    remote.close()
+    service.close()
+
+
+def test_a_stranger_without_the_key_is_not_served(
+    built: BuiltLedger, service: WritingService, address: str
+) -> None:
+    """Whoever reaches the socket must know the key; the others are served on."""
+    stranger = RemoteWriter(built.ledger.application, address, key=b"another key")
+    with pytest.raises(LedgerError) as caught:
+        submit(built, stranger, bag(built, 1))
+    assert caught.value.code == "writer.away"
+    remote = RemoteWriter(built.ledger.application, address, key=KEY)
+    signed = bag(built, 2)
+    require_receipt(built, submit(built, remote, signed), signed)
+    remote.close()
+
+
+def test_a_key_registered_meanwhile_is_known_to_the_worker(
+    built: BuiltLedger, remote: RemoteWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown key is looked for anew; until then the writer verifies in the worker's place."""
+    built.parties["/sites/SY01/persons/si-09"] = party("/sites/SY01/persons/si-09", "Dr New")
+    kid = built.parties["/sites/SY01/persons/si-09"].key.kid
+    assert remote.key(kid) is None
+    built.register("/sites/SY01/persons/si-09")
+    monkeypatch.setattr("ledger.recording.remote.REFRESH_SECONDS", 0.0)
+    time.sleep(0.001)
+    found = remote.key(kid)
+    assert found is not None
+    assert found.owner == "/sites/SY01/persons/si-09"
+
+
+def test_a_submission_arrives_as_it_was_sent(built: BuiltLedger) -> None:
+    """The row of the vocabulary stands on both sides; everything else travels."""
+    sent = built.receive(identify(built, 3))
+    assert pickle.loads(pickle.dumps(sent)) == sent
