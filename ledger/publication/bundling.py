@@ -11,23 +11,37 @@ from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from ledger.errors import IntegrityFailure, Unavailable
+from ledger.errors import Unavailable
 from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.entry import entry_hash
 from ledger.log.note import split_note
 from ledger.log.tiles import full_tiles, tile_path
+from ledger.publication.bundle_members import (
+    damaged,
+    json_line,
+    published_members,
+    receipt_members,
+)
 from ledger.signing.rfc3339 import parse_recorded_at
 from ledger.signing.strict_json import JsonObject, JsonValue, canonical
 from ledger.verification.archive import Measured, Member, measure, write_archive
-from ledger.verification.evidence import all_checkpoints, all_rows
+from ledger.verification.bundle_publication import whole_note
+from ledger.verification.evidence import all_checkpoints, all_published, all_rows
+from ledger.verification.genesis import stated_keys
 from ledger.verification.manifest import FORMAT, LOG, MANIFEST, manifest_bytes
 from ledger.verification.reading import read_row
+from ledger.verification.stamps import checkpoint_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from ledger.verification.evidence import EvidenceSource, StoredRow
+    from ledger.verification.evidence import (
+        EvidenceSource,
+        PublishedSource,
+        StoredPublished,
+        StoredRow,
+    )
 
 _PAGE: Final = 512
 _PROTOCOLS: Final = ("trial.opened.v1", "protocol.amended.v1")
@@ -44,17 +58,30 @@ How to check it, without trusting whoever gave it to you:
 
    It needs the package `ledger` of the trial ledger's sources in the working directory. Status 0:
    sound. 1: damaged, each finding on a line. 2: could not check.
+
+   With --policy FILE the cosignatures are held against a witness policy of your own. Who signed
+   the time stamps takes the authority's certificates: openssl ts -verify, as docs/formats/log.md
+   says.
 """
 _LOG_README: Final = """\
 Evidence bundle of a clinical trial's ledger
 ============================================
 
 entries.jsonl      every record, one a line, byte for byte as it was signed and chained
-checkpoints.jsonl  every signed tree head; `checkpoint` is the last one alone (C2SP signed note)
+checkpoints.jsonl  every signed tree head; `checkpoint` is the last one alone, with every
+                   cosignature it has (C2SP signed note)
+published.jsonl    the tree heads that were published, with the log's ML-DSA-44 line and what
+                   witnesses said to them; tallies.jsonl counts them
+timestamps/        what a time-stamping authority answered (RFC 3161); timestamps.jsonl lists them
+receipts/          for consents, allocations, releases: that the entry is in the log (C2SP
+                   tlog-proof, under `checkpoint`); the tiles prove every other entry too
 openings.jsonl     the contents of sealed members, as far as they are kept
 tile/              the Merkle tree's full tiles, named as in C2SP tlog-tiles
 protocol/          each version of the protocol that the log names, by SHA-256
 vocabulary.json    the event types, who may sign them and what is sealed
+schemas.json       the JSON Schema of each event type's data
+vkeys.txt          the log's keys as entry 0 states them (C2SP signed-note verifier keys)
+policy.txt         the witnesses the ledger asks, and its quorum (C2SP tlog-policy)
 report.*           the audit report; no signature covers it, it can be made again from the records
 manifest.json      length and SHA-256 of every other member, and what they add up to
 
@@ -80,57 +107,86 @@ class Bundled:
     members: int
 
 
-def write_bundle(
-    out: BinaryIO, source: EvidenceSource, *, software: str, pages: Mapping[str, bytes]
-) -> Bundled:
-    """Write the bundle of the whole log up to its newest checkpoint.
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What goes into a bundle beside the log itself.
 
-    ``pages`` are further members by name, such as ``report.html``. The source is read twice and
-    must not change in between (a read transaction).
+    ``pages`` are further members by name, such as ``report.html``; ``schemas`` the JSON Schemas of
+    the vocabulary (``schemas.json``); ``policy`` the witness policy (C2SP tlog-policy). What is
+    None is left out. ``withheld`` says, for each kind of opening that is left out, what and why.
+    """
+
+    software: str
+    pages: Mapping[str, bytes]
+    schemas: bytes | None = None
+    policy: bytes | None = None
+    withheld: tuple[JsonObject, ...] = ()
+
+
+def write_bundle(
+    out: BinaryIO, source: EvidenceSource, beside: Beside, published: PublishedSource | None = None
+) -> Bundled:
+    """Write the bundle of the whole log up to its newest published checkpoint.
+
+    ``published`` was read before ``source``; without it the bundle goes up to the newest
+    checkpoint. The source is read twice and must not change in between (a read transaction).
 
     Raises:
         Unavailable: ``bundle.no-checkpoint`` when nothing is signed.
         IntegrityFailure: ``bundle.damaged`` when a stored value has no place in a bundle,
             ``bundle.changed``.
     """
-    size, note = _newest(source)
-    first, last = _one(source, 0), _one(source, size - 1)
+    size, note = bundled_checkpoint(source, published)
     counts: dict[str, JsonValue] = {}
     members = [
         Member.of("README.txt", _README.encode()),
         Member.of("checkpoint", note.encode()),
+        Member.of("vkeys.txt", b"".join(f"{key}\n".encode() for key in stated_keys(source))),
         Member.of("vocabulary.json", vocabulary_bytes()),
-        Member("checkpoints.jsonl", lambda: _checkpoint_lines(source, counts)),
+        Member("checkpoints.jsonl", lambda: _checkpoint_lines(source, size, counts)),
         Member("entries.jsonl", lambda: _entry_lines(source, size, counts)),
         Member("openings.jsonl", lambda: _opening_lines(source, size, counts)),
+        *published_members(published, counts),
+        *receipt_members(source, size, note),
         *_tiles(source, size),
         *_protocols(source),
-        *(Member.of(name, content) for name, content in pages.items()),
+        *_optional({"schemas.json": beside.schemas, "policy.txt": beside.policy}),
+        *(Member.of(name, content) for name, content in beside.pages.items()),
     ]
     measured = [(member, measure(member)) for member in members]
-    counts["tiles"] = sum(member.name.startswith("tile/") for member in members)
-    event = read_row(first).event
-    entry = read_row(last).entry
+    for kind, folder in (("tiles", "tile/"), ("receipts", "receipts/")):
+        counts[kind] = sum(member.name.startswith(folder) for member in members)
+    value = _manifest(source, size, note, beside)
+    manifest = finish(out, {**value, "counts": counts}, measured)
+    return Bundled(size, str(value["head"]), manifest, len(members) + 1)
+
+
+def _manifest(source: EvidenceSource, size: int, note: str, beside: Beside) -> JsonObject:
+    first, last = _one(source, 0), _one(source, size - 1)
+    event, entry = read_row(first).event, read_row(last).entry
     if event is None or entry is None:
-        raise _damaged("Entry 0 or the last one cannot be read.")
+        raise damaged("Entry 0 or the last one cannot be read.")
     vkeys = event.data.get("log_vkeys")
-    value: JsonObject = {
-        "counts": counts,
+    return {
         "format": FORMAT,
         "genesis_sha256": entry_hash(_bytes(first)),
         "head": entry_hash(_bytes(last)),
         "kind": LOG,
         "origin": event.data.get("origin"),
         "recorded_at": entry.recorded_at,
-        "redaction": "none",
+        "redaction": {"withheld": [*beside.withheld]} if beside.withheld else "none",
         "root": parse_checkpoint(split_note(note)[0]).root.hex(),
         "size": size,
-        "software": software,
+        "software": beside.software,
         "trial": event.trialid,
         "vkey": vkeys[0] if isinstance(vkeys, list) and vkeys else None,
     }
-    manifest = finish(out, value, measured)
-    return Bundled(size, str(value["head"]), manifest, len(members) + 1)
+
+
+def _optional(members: Mapping[str, bytes | None]) -> Iterator[Member]:
+    for name, content in members.items():
+        if content is not None:
+            yield Member.of(name, content)
 
 
 def finish(out: BinaryIO, value: JsonObject, members: list[tuple[Member, Measured]]) -> str:
@@ -142,26 +198,47 @@ def finish(out: BinaryIO, value: JsonObject, members: list[tuple[Member, Measure
     return sha256(data).hexdigest()
 
 
-def recorded_until(source: EvidenceSource) -> datetime:
-    """When the last entry under the newest checkpoint was recorded.
+def bundled_checkpoint(
+    source: EvidenceSource, published: PublishedSource | None = None
+) -> tuple[int, str]:
+    """Size and note, with every line, of the checkpoint that a bundle ends with.
 
-    Raises Unavailable ``bundle.no-checkpoint`` and IntegrityFailure ``bundle.damaged``.
+    It is the newest one published, where the log still has it; else the newest one signed.
+
+    Raises Unavailable ``bundle.no-checkpoint``.
     """
-    size, _ = _newest(source)
+    signed, note = _newest(source)
+    if published is None:
+        return signed, note
+    newest: StoredPublished | None = None
+    for newest in all_published(published):  # noqa: B007 - the last one is wanted
+        pass
+    # Where the log was rolled back, the newest it has may have been published before.
+    of_newest = next(iter(published.published(signed - 1, 1)), None)
+    for stored in (newest, of_newest):
+        if stored is None or stored.size < 1:
+            continue
+        whole = whole_note(stored, published.cosignatures(stored.size, stored.size))
+        kept = checkpoint_text(source, stored.size)
+        if whole is not None and kept is not None and kept == split_note(whole)[0]:
+            return stored.size, whole
+    return signed, note
+
+
+def recorded_until(source: EvidenceSource, size: int) -> datetime:
+    """When the last of the first ``size`` entries was recorded.
+
+    Raises IntegrityFailure ``bundle.damaged``.
+    """
     entry = read_row(_one(source, size - 1)).entry
     if entry is None:
-        raise _damaged("The last entry cannot be read.")
+        raise damaged("The last entry cannot be read.")
     return parse_recorded_at(entry.recorded_at)
 
 
 def vocabulary_bytes() -> bytes:
     """The vocabulary as this version ships it."""
     return resources.files("ledger.events").joinpath("vocabulary.json").read_bytes()
-
-
-def json_line(value: JsonObject) -> bytes:
-    """One line of a member: canonical JSON (RFC 8785) and a line feed."""
-    return canonical(value) + b"\n"
 
 
 def _newest(source: EvidenceSource) -> tuple[int, str]:
@@ -177,13 +254,13 @@ def _newest(source: EvidenceSource) -> tuple[int, str]:
 def _one(source: EvidenceSource, seq: int) -> StoredRow:
     rows = source.rows(seq - 1, 1)
     if not rows or rows[0].seq != seq:
-        raise _damaged(f"Entry {seq} is missing.")
+        raise damaged(f"Entry {seq} is missing.")
     return rows[0]
 
 
 def _bytes(row: StoredRow) -> bytes:
     if not isinstance(row.data, bytes) or b"\n" in row.data:
-        raise _damaged(f"Entry {row.seq} cannot be read.")
+        raise damaged(f"Entry {row.seq} cannot be read.")
     return row.data
 
 
@@ -198,11 +275,15 @@ def _entry_lines(
     counts["entries"] = count
 
 
-def _checkpoint_lines(source: EvidenceSource, counts: dict[str, JsonValue]) -> Iterator[bytes]:
+def _checkpoint_lines(
+    source: EvidenceSource, size: int, counts: dict[str, JsonValue]
+) -> Iterator[bytes]:
     count = 0
     for stored in all_checkpoints(source):
+        if stored.size > size:
+            break
         if not isinstance(stored.note, str) or type(stored.previous) is not int:
-            raise _damaged(f"The checkpoint of size {stored.size} cannot be read.")
+            raise damaged(f"The checkpoint of size {stored.size} cannot be read.")
         count += 1
         yield json_line({"note": stored.note, "previous": stored.previous, "size": stored.size})
     counts["checkpoints"] = count
@@ -216,7 +297,7 @@ def _opening_lines(
         for kept in source.openings(first, min(first + _PAGE, size) - 1):
             seq, number, text = kept.seq, kept.number, kept.disclosure
             if type(seq) is not int or type(number) is not int or not isinstance(text, str):
-                raise _damaged(f"An opening of entry {seq} cannot be read.")
+                raise damaged(f"An opening of entry {seq} cannot be read.")
             count += 1
             yield json_line({"disclosure": text, "number": number, "seq": seq})
     counts["openings"] = count
@@ -234,7 +315,7 @@ def _tile_chunks(source: EvidenceSource, level: int, index: int) -> Callable[[],
     def chunks() -> Iterable[bytes]:
         stored = source.tile(level, index)
         if stored is None or not isinstance(stored.hashes, bytes):
-            raise _damaged(f"The tile {tile_path(level, index)} cannot be read.")
+            raise damaged(f"The tile {tile_path(level, index)} cannot be read.")
         return (stored.hashes,)
 
     return chunks
@@ -252,11 +333,3 @@ def _protocols(source: EvidenceSource) -> Iterator[Member]:
                 found[str(event.data.get("protocol_sha256"))] = content
     for name, content in sorted(found.items()):
         yield Member.of(f"protocol/{name}.json", content)
-
-
-def _damaged(message: str) -> IntegrityFailure:
-    return IntegrityFailure(
-        "bundle.damaged",
-        message,
-        remedy="Run trial-ledger verify first; a bundle can be made of what is whole alone.",
-    )

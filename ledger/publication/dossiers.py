@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from ledger.errors import IntegrityFailure, LedgerError, RejectedInput
 from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.note import split_note
-from ledger.publication.bundling import Bundled, finish, json_line, vocabulary_bytes
+from ledger.publication.bundle_members import json_line
+from ledger.publication.bundling import Bundled, finish, vocabulary_bytes
 from ledger.record import read_record
 from ledger.recording.admission import Commitment
 from ledger.signing.authority import self_certified
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from ledger.publication.log_reader import FurtherSigned
     from ledger.record import Record
-    from ledger.recording.outcomes import Receipted
     from ledger.service import TrialLedger
     from ledger.signing.strict_json import JsonObject
 
@@ -35,6 +36,7 @@ openings.jsonl  the contents of sealed members, as far as they are kept
 proven.jsonl    entries of the log: entry 0, the signers' keys, the ledger's commitments
 receipts/       for each of them, that it is in the log (C2SP tlog-proof)
 checkpoint      the signed tree head the receipts lead to (C2SP signed note)
+vkeys.txt       the log's keys as entry 0 states them
 manifest.json   length and SHA-256 of every other member
 
 It proves that {PROVES}.
@@ -61,8 +63,11 @@ def write_dossier(
     now: datetime,
     software: str,
     pages: Mapping[str, bytes],
+    signed: FurtherSigned | None = None,
 ) -> Bundled:
     """Record ``dossier.issued.v1`` for each stream of a subject, then write the dossier.
+
+    ``signed`` adds further signatures to the checkpoint that the dossier ends with.
 
     Raises:
         RejectedInput: ``dossier.unknown-subject``; nothing was recorded then.
@@ -75,6 +80,7 @@ def write_dossier(
         raise RejectedInput("dossier.unknown-subject", f"There is no subject {subject}.")
     issued = [ledger.submit(Commitment(stream, purpose), now) for stream in streams]
     last = issued[-1]
+    note = last.note if signed is None else signed(last.size, last.note)
     commitments = [ledger.application.record(one.outcome.seq) for one in issued]
     links = {
         record.stream: [
@@ -87,11 +93,12 @@ def write_dossier(
     proven = [*_entitled(ledger, links), *commitments]
     members = [
         Member.of("README.txt", _README.encode()),
-        Member.of("checkpoint", last.note.encode()),
+        Member.of("checkpoint", note.encode()),
+        Member.of("vkeys.txt", b"".join(f"{key}\n".encode() for key in ledger.keys.vkeys)),
         Member.of("vocabulary.json", vocabulary_bytes()),
         Member.of("openings.jsonl", _openings(ledger, links)),
         Member.of("proven.jsonl", b"".join(_entry(ledger, r.seq) + b"\n" for r in proven)),
-        *(_receipt(ledger, record.seq, last) for record in proven),
+        *(_receipt(ledger, record.seq, last.size, note) for record in proven),
         *(
             Member.of(
                 f"streams/{name}.jsonl", b"".join(r.entry.link_bytes() + b"\n" for r in found)
@@ -139,9 +146,9 @@ def _brought(record: Record) -> Sequence[str]:
         return ()
 
 
-def _receipt(ledger: TrialLedger, seq: int, last: Receipted) -> Member:
-    tree = StoredTree(last.size, ledger.application.store)
-    text = tree.receipt(seq, size=last.size, note=last.note).text()
+def _receipt(ledger: TrialLedger, seq: int, size: int, note: str) -> Member:
+    tree = StoredTree(size, ledger.application.store)
+    text = tree.receipt(seq, size=size, note=note).text()
     return Member.of(f"receipts/{seq}.tlog-proof", text.encode())
 
 

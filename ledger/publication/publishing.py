@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.clock import Clock
+    from ledger.log.cosignature import Cosigner
     from ledger.signing.ledger_keys import LedgerKeys
 
 INTERVAL_SECONDS = 1.0
@@ -159,12 +160,9 @@ class Publisher:
             if newest is None:
                 raise Unavailable("checkpoint.none", "The log has no checkpoint yet.")
             size, note = newest
-            known = self._published.at(size)
-            if known is not None:
-                return known
-            line = cosign(note, self._cosigner, time=int(self._clock.now().timestamp()))
-            self._published.publish(size, add_signatures(note, [line]))
-            return self._published.at(size) or PublishedCheckpoint(size, note)
+            return publish_checkpoint(
+                self._published, size, note, cosigner=self._cosigner, clock=self._clock
+            )
 
     def newest(self) -> PublishedCheckpoint | None:
         """The newest published checkpoint, with all its signatures."""
@@ -243,6 +241,21 @@ class Publisher:
             if newest is not None and newest[0] != last:
                 last = self._attempt() or last
                 due = time.monotonic() + self._interval
+
+
+def publish_checkpoint(
+    published: PublishedCheckpoints, size: int, note: str, *, cosigner: Cosigner, clock: Clock
+) -> PublishedCheckpoint:
+    """Publish one checkpoint with the log's ML-DSA-44 line, if it is not yet; give all its lines.
+
+    Raises Unavailable ``published.unavailable``.
+    """
+    known = published.at(size)
+    if known is not None:
+        return known
+    line = cosign(note, cosigner, time=int(clock.now().timestamp()))
+    published.publish(size, add_signatures(note, [line]))
+    return published.at(size) or PublishedCheckpoint(size, note)
 
 
 def read_policy(path: Path) -> Policy:

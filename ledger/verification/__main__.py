@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.errors import LedgerError
 from ledger.log.note import VerifierKey
+from ledger.log.policy import MAX_POLICY_BYTES, parse_policy
 from ledger.verification.bundle import kind_of_bundle, verify_bundle
+from ledger.verification.cosignatures import Asked
 from ledger.verification.dossier import DOES_NOT_PROVE, PROVES, verify_dossier
 from ledger.verification.manifest import DOSSIER
 from ledger.verification.report import RootOfTrust, Status
@@ -23,7 +25,7 @@ from ledger.verification.report import RootOfTrust, Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ledger.verification.report import VerificationReport
+    from ledger.verification.report import Publication, VerificationReport
 
 SOUND: Final = 0
 DAMAGED: Final = 1
@@ -37,8 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         trust = _root_of_trust(given.key, given.genesis)
         kind = kind_of_bundle(given.bundle)
-        verify = verify_dossier if kind == DOSSIER else verify_bundle
-        report = verify(given.bundle, trust=trust)
+        asked = _policy(given.policy)
+        report = (
+            verify_dossier(given.bundle, trust=trust)
+            if kind == DOSSIER
+            else verify_bundle(given.bundle, trust=trust, asked=asked)
+        )
     except LedgerError as error:
         sys.stderr.write(f"Could not check: {error}\n")
         return COULD_NOT_CHECK
@@ -73,6 +79,9 @@ def as_lines(report: VerificationReport, kind: str) -> list[str]:
     lines.append(f"{words[report.status]}: {held} entries{head}, root {report.root}.\n")
     lines.append(f"Checked: {', '.join(check.label for check in report.checks_done)}.\n")
     lines.append(f"Not checked: {', '.join(report.not_checked)}.\n")
+    lines += [f"  {name}: {why}.\n" for name, why in report.reasons.items()]
+    if report.publication is not None:
+        lines += publication_lines(report.publication)
     if kind == DOSSIER and report.status is Status.SOUND:
         lines += [f"Proven: {PROVES}.\n", f"Not proven: {DOES_NOT_PROVE}.\n"]
     if report.withheld:
@@ -85,15 +94,48 @@ def as_lines(report: VerificationReport, kind: str) -> list[str]:
     return lines
 
 
+def publication_lines(published: Publication) -> list[str]:
+    """What was published, in a line for each kind there is."""
+    lines: list[str] = []
+    if published.published:
+        number = published.published
+        lines.append(f"Published: {number} checkpoints, the newest of size {published.newest}.\n")
+    if published.cosigned is not None:
+        missing = f"; missing there: {', '.join(published.missing)}" if published.missing else ""
+        lines.append(f"Cosigned by the quorum: up to size {published.cosigned}{missing}.\n")
+    if published.unknown_lines:
+        lines.append(
+            f"{published.unknown_lines} cosignatures are of witnesses that no policy here names; "
+            "they count for nothing.\n"
+        )
+    if published.stamps:
+        number = published.stamps
+        lines.append(f"Time stamps: {number}, the newest of size {published.stamped}.\n")
+    return lines
+
+
+def _policy(path: Path | None) -> Asked | None:
+    """The verifier's own policy; raises LedgerError for a file that is none."""
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return Asked(parse_policy(file.read(MAX_POLICY_BYTES + 1)))
+    except OSError as error:
+        raise LedgerError("policy.unreadable", f"{path.name}: {error.strerror}.") from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ledger.verification",
         description="Verify an evidence bundle offline. Exit status: 0 sound, 1 damaged, "
-        "2 could not check. The schema of payloads and the projections are not checked here.",
+        "2 could not check. The schema of payloads, the projections and who signed time stamps "
+        "are not checked here.",
     )
     parser.add_argument("bundle", type=Path, help="the bundle's zip file")
     parser.add_argument("--key", help="the log's verifier key, as handed over out of band")
     parser.add_argument("--genesis", help="SHA-256 of entry 0, as handed over out of band")
+    parser.add_argument("--policy", type=Path, help="the witnesses you trust (C2SP tlog-policy)")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
     return parser
 

@@ -9,6 +9,7 @@ from ledger.allocation.slot import Slot
 from ledger.errors import LedgerError
 from ledger.history import ACCEPTED
 from ledger.verification.planned import PlannedNumber
+from ledger.verification.reveal import REVEALED, Reveal
 
 if TYPE_CHECKING:
     from ledger.record import Record
@@ -25,6 +26,7 @@ class AllocationCheck:
 
     def __init__(self, findings: Findings) -> None:
         self._planned = PlannedNumber()
+        self._reveal = Reveal()
         self._findings = findings
         self._asked: Record | None = None
         self._list: JsonObject | None = None
@@ -44,6 +46,9 @@ class AllocationCheck:
             self._seal(asked)
         elif record.type in (RANDOMIZED, ENVELOPE):
             self._assign(record)
+            self._reveal.keep(record)
+        elif record.type == REVEALED:
+            self._compare(record)
 
     def _seal(self, record: Record) -> None:
         if self._subjects:
@@ -114,6 +119,14 @@ class AllocationCheck:
         opened = Slot(stratum, number, str(data["arm"]), str(data["slot_salt"]))
         verify_opening(commitment, opened, path=_texts(data.get("path")))
 
+    def _compare(self, revealed: Record) -> None:
+        for record, expected, found in self._reveal.differences(revealed, self._list):
+            envelope = record.type == ENVELOPE
+            self._add(
+                "allocation.envelope" if envelope else "allocation.reveal", record,
+                expected=expected, found=found, seq=record.seq,
+            )  # fmt: skip
+
     def _add(
         self,
         code: str,
@@ -123,10 +136,11 @@ class AllocationCheck:
         found: object = "",
         field: str | None = None,
         group: str | None = None,
+        seq: int | None = None,
     ) -> None:
         self._findings.add(
-            code, self._seq, expected=expected, found=found, event_id=record.id,
-            subject=record.stream, field=field, group=group,
+            code, self._seq if seq is None else seq, expected=expected, found=found,
+            event_id=record.id, subject=record.stream, field=field, group=group,
         )  # fmt: skip
 
 

@@ -12,6 +12,14 @@ from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.note import split_note
 from ledger.log.tiles import TILE_BYTES, full_tiles, parse_tile_path, tile_path
 from ledger.verification.archive import Archive
+from ledger.verification.bundle_publication import (
+    BundledPublication,
+    check_responses,
+    read_policy,
+    whole_note,
+)
+from ledger.verification.bundle_receipts import check_receipts
+from ledger.verification.bundle_schemas import check_schemas
 from ledger.verification.evidence import (
     UNREADABLE,
     HeadNote,
@@ -22,16 +30,19 @@ from ledger.verification.evidence import (
     StoredTile,
     Unreadable,
 )
-from ledger.verification.genesis import stated_key
+from ledger.verification.genesis import stated_key, stated_keys
 from ledger.verification.kinds import Check
 from ledger.verification.manifest import (
     DOSSIER,
     LOG,
+    WHOLE,
     check_members,
+    check_redaction,
     check_values,
     kind_of,
     read_manifest,
 )
+from ledger.verification.publication import WITNESSES
 from ledger.verification.reading import read_row
 from ledger.verification.report import Findings
 from ledger.verification.run import Progress, verify
@@ -42,10 +53,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.signing.strict_json import JsonValue
+    from ledger.verification.cosignatures import Asked
     from ledger.verification.report import RootOfTrust, VerificationReport
     from ledger.verification.unpacked import Complaint
 
 _LONGEST_NOTE: Final = 1_000_000
+_KEYS: Final = "vkeys.txt"
+_COUNTED: Final = (
+    "checkpoints", "cosignatures", "entries", "openings", "published", "timestamps",
+)  # fmt: skip
 
 
 class BundleEvidence:
@@ -60,6 +76,7 @@ class BundleEvidence:
         self._archive = Archive(path)
         self._unpacked = Unpacked()
         self._findings = Findings()
+        self._policy: Asked | None = None
         try:
             self._manifest = read_manifest(self._archive, self._findings)
             self._require_log(path.name)
@@ -83,7 +100,17 @@ class BundleEvidence:
     @property
     def keeps_openings(self) -> bool:
         """Whether the manifest says that no opening was left out."""
-        return self._manifest is None or self._manifest.value.get("redaction") == "none"
+        return self._manifest is None or self._manifest.value.get("redaction") == WHOLE
+
+    @property
+    def publication(self) -> BundledPublication:
+        """What the bundle holds of what was published."""
+        return BundledPublication(self._archive, self._unpacked)
+
+    @property
+    def policy(self) -> Asked | None:
+        """The witness policy in the bundle."""
+        return self._policy
 
     @property
     def links_checkpoints(self) -> bool:
@@ -98,7 +125,12 @@ class BundleEvidence:
         """What is wrong with the bundle itself: its form, its members, what its manifest says."""
         if self._manifest is not None:
             check_values(self._manifest, self._values(), self._findings)
-        self._check_newest()
+            check_redaction(self._manifest, self._findings)
+        note = self._check_newest()
+        check_receipts(self._archive, self._one, note, self._findings)
+        check_responses(self._archive, self._unpacked, self._findings)
+        self._check_keys()
+        check_schemas(self._archive, self._findings)
         self._check_protocols()
         self._check_vocabulary()
         return self._findings
@@ -173,6 +205,10 @@ class BundleEvidence:
         self._take("entries.jsonl", unpacked.take_entries, "entries.extra")
         self._take("openings.jsonl", unpacked.take_openings, "manifest.line")
         self._take("checkpoints.jsonl", unpacked.take_checkpoints, "manifest.line")
+        self._take("published.jsonl", unpacked.take_published, "manifest.line")
+        self._take("timestamps.jsonl", unpacked.take_timestamps, "manifest.line")
+        self._take("tallies.jsonl", unpacked.take_tallies, "manifest.line")
+        self._policy = read_policy(self._archive, self._findings)
 
     def _take(
         self,
@@ -196,16 +232,10 @@ class BundleEvidence:
         """What the manifest must state, as far as the members tell; its head is checked apart."""
         archive, unpacked = self._archive, self._unpacked
         yield "kind", LOG
-        yield "redaction", "none"
-        yield (
-            "counts",
-            {
-                "checkpoints": unpacked.count("checkpoints"),
-                "entries": unpacked.count("entries"),
-                "openings": unpacked.count("openings"),
-                "tiles": sum(name.startswith("tile/") for name in archive.names),
-            },
-        )
+        counted: dict[str, JsonValue] = {name: unpacked.count(name) for name in _COUNTED}
+        for kind, folder in (("tiles", "tile/"), ("receipts", "receipts/")):
+            counted[kind] = sum(name.startswith(folder) for name in archive.names)
+        yield "counts", counted
         first = self.rows(None, 1)
         read = read_row(first[0]) if first else None
         if read is not None and read.seq == 0 and read.sha256 is not None:
@@ -230,20 +260,48 @@ class BundleEvidence:
             after, note = page[-1][0], page[-1][1]
         return note
 
-    def _check_newest(self) -> None:
-        """``checkpoint`` is the last line's note, for readers who want that one alone."""
+    def _check_newest(self) -> str | None:
+        """``checkpoint`` is the last line's note with every further line; give it."""
         newest = self._newest()
         if newest is None or "checkpoint" not in self._archive:
-            return
+            return None
         try:
             alone = self._archive.read("checkpoint", most=_LONGEST_NOTE)
         except IntegrityFailure as error:
             self._findings.add("manifest.member", None, found=error.message, field="checkpoint")
-            return
-        if alone != newest.encode():
+            return None
+        if alone != (self._cosigned(newest) or newest).encode():
             self._findings.add(
-                "manifest.value", None, expected="the note of the last line of checkpoints.jsonl",
-                found=alone, field="checkpoint",
+                "manifest.value", None, found=alone, field="checkpoint",
+                expected="the note of the last line of checkpoints.jsonl, with its cosignatures",
+            )  # fmt: skip
+        return alone.decode("utf-8", "replace")
+
+    def _cosigned(self, newest: str) -> str | None:
+        """The note published for the last checkpoint's size, if one of this text was."""
+        try:
+            text = split_note(newest)[0]
+            size = parse_checkpoint(text).size
+        except LedgerError:
+            return None
+        source = self.publication
+        page = source.published(size - 1, 1)
+        if not page or page[0].size != size:
+            return None
+        note = whole_note(page[0], source.cosignatures(size, size))
+        return note if note is not None and note.startswith(f"{text}\n") else None
+
+    def _one(self, seq: int) -> StoredRow | None:
+        rows = self.rows(seq - 1, 1)
+        return rows[0] if rows and rows[0].seq == seq else None
+
+    def _check_keys(self) -> None:
+        """``vkeys.txt`` holds the keys of entry 0, for readers who want those alone."""
+        stated = "".join(f"{key}\n" for key in stated_keys(self)).encode()
+        if _KEYS in self._archive and stated and b"".join(self._readable(_KEYS)) != stated:
+            self._findings.add(
+                "manifest.value", None, expected="the keys that entry 0 states", found="others",
+                field=_KEYS,
             )  # fmt: skip
 
     def _check_protocols(self) -> None:
@@ -268,24 +326,42 @@ class BundleEvidence:
 
 
 def verify_bundle(
-    path: Path, *, trust: RootOfTrust | None = None, progress: Progress | None = None
+    path: Path,
+    *,
+    trust: RootOfTrust | None = None,
+    progress: Progress | None = None,
+    asked: Asked | None = None,
 ) -> VerificationReport:
     """Verify a bundle of the whole log, see `ledger.verification.run.verify`.
+
+    Without a policy of the verifier's own (``asked``) the cosignatures are held against the one
+    in the bundle, which then is no more than the ledger's word.
 
     Raises:
         Unavailable: as `BundleEvidence`: what cannot be opened cannot be checked.
     """
     with BundleEvidence(path) as source:
-        return verify_opened(source, trust=trust, progress=progress)
+        return verify_opened(source, trust=trust, progress=progress, asked=asked)
 
 
 def verify_opened(
-    source: BundleEvidence, *, trust: RootOfTrust | None, progress: Progress | None
+    source: BundleEvidence,
+    *,
+    trust: RootOfTrust | None,
+    progress: Progress | None,
+    asked: Asked | None = None,
 ) -> VerificationReport:
     """Verify a bundle that was opened already."""
     own = source.own_findings()
-    report = verify(source, trust=trust, progress=progress, findings=own)
-    return replace(report, checks_done=(*report.checks_done, Check.MANIFEST))
+    report = verify(
+        source, trust=trust, progress=progress, findings=own, published=source.publication,
+        asked=asked or source.policy,
+    )  # fmt: skip
+    done = tuple(sorted((*report.checks_done, Check.MANIFEST)))
+    reasons = dict(report.reasons)
+    if asked is None and source.policy is not None:
+        reasons[WITNESSES] = "the policy is the bundle's own; give yours with --policy"
+    return replace(report, checks_done=done, not_checked=tuple(reasons), reasons=reasons)
 
 
 def _row(seq: int, data: bytes | None) -> StoredRow:

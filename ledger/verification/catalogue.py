@@ -21,12 +21,16 @@ What that checkpoint covers stays provable, whatever happened behind it. *Doubtf
 *notices* are named apart: nothing is damaged there. `not_checked` names what was left out; without
 a root of trust the report says "internally consistent only".
 
+`reasons` says why each of `not_checked` was left out. `publication` says what was published of the
+log: how many checkpoints, the newest, the newest with the policy's quorum and who is missing there,
+how many lines of unknown witnesses, how many time stamps.
+
 `trial-ledger verify` adds lines of the layers above in the same manner: `storage.file` (SQLite's
 own integrity check), `storage.protection-missing`, `storage.protection-altered` and
 `storage.foreign-trigger` (the schema that keeps the log append-only), `schema.invalid` (payloads)
-and the differences of the projections; with `--tsa-certificates` also `timestamps.altered`,
-`timestamps.column`, `timestamps.malformed`, `timestamps.untrusted`, `timestamps.other-checkpoint`,
-`timestamps.no-checkpoint` and `timestamps.unreadable` (kept time stamps). All of them are damage.
+and the differences of the projections; with `--tsa-certificates` also `timestamps.untrusted`,
+`timestamps.authority` and `timestamps.refused` (the authority's signature under a time stamp that
+the kernel finds nothing wrong with). All of them are damage.
 
 One damage is often seen by several checks. Where they name different ranges, the narrowest is the
 place; results that stand behind an altered request are named because their hash no longer fits.

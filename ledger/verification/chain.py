@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ledger.verification.reading import ReadEntry
     from ledger.verification.report import Findings
 
+ISSUED: Final = "dossier.issued.v1"
+
 _REMEMBERED: Final = 4_096
+_END: Final = ("stream", "stream_seq", "link")
 
 
 class EntryCheck:
@@ -161,11 +164,27 @@ class StreamCheck:
                 "streams.broken", accused, expected=link.hex(), found=entry.stream_prev,
                 field="stream_prev", subject=entry.stream,
             )  # fmt: skip
+        else:
+            self._commitment(read, entry)
         self._ends[entry.stream] = (
             entry.stream_seq + 1,
             bytes.fromhex(entry.link_hash()),
             read.seq,
         )
+
+    def _commitment(self, read: ReadEntry, entry: Entry) -> None:
+        """A dossier names the link it stands behind, which this entry continues."""
+        if read.event is None or read.event.type != ISSUED:
+            return
+        data = read.event.data
+        stated = [data.get(name) for name in _END]
+        wanted = [entry.stream, entry.stream_seq - 1, entry.stream_prev]
+        for name, expected, found in zip(_END, wanted, stated, strict=True):
+            if type(expected) is not type(found) or expected != found:
+                self._findings.add(
+                    "streams.commitment", read.seq, expected=expected, found=found,
+                    field=f"/data/{name}", event_id=_id(read), subject=entry.stream,
+                )  # fmt: skip
 
 
 def _id(read: ReadEntry) -> str | None:

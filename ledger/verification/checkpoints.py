@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError
@@ -55,9 +56,10 @@ def read_heads(
     if vkey is None:
         findings.add("checkpoints.no-key", None)
         return heads
+    alone = source.links_checkpoints  # who keeps every checkpoint keeps the log's line alone
     after: int | None = None
     while page := source.checkpoints(after, PAGE):
-        opened = executor.map(lambda stored: _open(stored, vkey), page, chunksize=32)
+        opened = executor.map(partial(_open, vkey=vkey, alone=alone), page, chunksize=32)
         for stored, result in zip(page, opened, strict=True):
             _judge(stored, result, heads, findings)
         after = page[-1].size
@@ -173,13 +175,17 @@ def _judge(
         )  # fmt: skip
 
 
-def _open(stored: StoredCheckpoint, vkey: VerifierKey) -> Checkpoint | LedgerError:
-    if not isinstance(stored.note, str):
+def _open(stored: StoredCheckpoint, *, vkey: VerifierKey, alone: bool) -> Checkpoint | LedgerError:
+    note = stored.note
+    if not isinstance(note, str):
         return LedgerError("checkpoint.no-text", "The note is no text.")
     try:
-        return open_checkpoint(stored.note, vkey)
+        checkpoint = open_checkpoint(note, vkey)
+        if alone and len(split_note(note)[1]) != 1:
+            return LedgerError("checkpoint.lines", "It holds lines that the log did not put there.")
     except LedgerError as error:
         return error
+    return checkpoint
 
 
 def _read_kept(note: HeadNote, vkey: VerifierKey, findings: Findings) -> Checkpoint | None:

@@ -20,7 +20,13 @@ from ledger.signing.statement import parse_statement
 from ledger.signing.strict_json import Limits, parse_object
 from ledger.verification.archive import Archive
 from ledger.verification.kinds import Check
-from ledger.verification.manifest import DOSSIER, check_members, check_values, read_manifest
+from ledger.verification.manifest import (
+    DOSSIER,
+    check_members,
+    check_redaction,
+    check_values,
+    read_manifest,
+)
 from ledger.verification.proven import Proven, lines_of, read_proven, signed
 from ledger.verification.report import Findings, RootOfTrust, VerificationReport
 from ledger.verification.unpacked import LONGEST_LINE
@@ -44,7 +50,7 @@ DOES_NOT_PROVE: Final = (
 )
 NOT_CHECKED: Final = (
     "standing and authority of the signers", "order across streams", "allocation",
-    "schema of payloads", "projections",
+    "schema of payloads", "projections", "witnesses",
 )  # fmt: skip
 
 _MEMBERS: Final = {"statement", "stream", "stream_prev", "stream_seq"}
@@ -79,6 +85,7 @@ def verify_dossier(path: Path, *, trust: RootOfTrust | None = None) -> Verificat
             findings.add("openings.stray", None, subject=stream, field=f"link {number}")
         if manifest is not None:
             check_values(manifest, _values(proven), findings)
+            check_redaction(manifest, findings)
     return _report(findings, proven, withheld, trust)
 
 
@@ -112,7 +119,6 @@ def _values(proven: Proven) -> Iterator[tuple[str, JsonValue]]:
         yield "root", proven.checkpoint.root.hex()
         yield "origin", proven.checkpoint.origin
     yield "kind", DOSSIER
-    yield "redaction", "none"
     yield "streams", {stream: number + 1 for stream, (number, _) in sorted(proven.issued.items())}
 
 

@@ -91,6 +91,85 @@ class HeadNote:
     where: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPublished:
+    """A published checkpoint under the size it is kept for; ``note`` as it was published."""
+
+    size: int
+    note: object
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCosignature:
+    """A cosigner's line (with its newline) for a published checkpoint, beside its key."""
+
+    size: int
+    vkey: object
+    line: object
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTimestamp:
+    """An RFC 3161 response for the checkpoint of a size, with what is kept beside it."""
+
+    size: int
+    time: object
+    authority: object
+    sha256: object
+    response: object
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTally:
+    """How many rows of a kind were ever added, and the sum of their sizes.
+
+    ``kind`` is ``published_checkpoints``, ``cosignatures`` (one tally for each ``vkey``) or
+    ``timestamps``.
+    """
+
+    kind: object
+    vkey: object
+    rows: object
+    sizes: object
+
+
+class PublishedSource(Protocol):
+    """Where published checkpoints, cosignatures and time stamps are read from, page by page.
+
+    Like `EvidenceSource` it only reads, and never raises on damage.
+    """
+
+    @property
+    def where(self) -> str:
+        """What the findings call it."""
+
+    @property
+    def holds_own_lines_alone(self) -> bool:
+        """Whether notes must hold the log's own two lines and nothing else."""
+
+    @property
+    def keeps_timestamps(self) -> bool:
+        """Whether time stamps are among what this source should hold."""
+
+    def faults(self) -> Sequence[tuple[str, str]]:
+        """Parts of the file that are missing or altered: the artefact and a sentence."""
+
+    def published(self, after: int | None, limit: int) -> Sequence[StoredPublished]:
+        """The next published checkpoints of a size above ``after``, in order."""
+
+    def cosignatures(self, first: int, last: int) -> Sequence[StoredCosignature]:
+        """The lines kept for the checkpoints of sizes from ``first`` to ``last``, in order."""
+
+    def stray_cosignatures(self, limit: int) -> Sequence[StoredCosignature]:
+        """Lines kept for a checkpoint that is not there."""
+
+    def timestamps(self, after: int | None, limit: int) -> Sequence[StoredTimestamp]:
+        """The next time stamps of a size above ``after``, in order."""
+
+    def tallies(self) -> Sequence[StoredTally] | None:
+        """How much was ever kept; None where a source does not count."""
+
+
 class EvidenceSource(Protocol):
     """Where stored values are read from; page by page, so that memory stays bounded.
 
@@ -157,3 +236,19 @@ def all_rows(source: EvidenceSource, after: int | None = None) -> Iterator[Seque
     while page := source.rows(after, PAGE):
         yield page
         after = page[-1].seq
+
+
+def all_published(source: PublishedSource) -> Iterator[StoredPublished]:
+    """Every published checkpoint in order of size, a page in memory at a time."""
+    after: int | None = None
+    while page := source.published(after, PAGE):
+        yield from page
+        after = page[-1].size
+
+
+def all_timestamps(source: PublishedSource) -> Iterator[StoredTimestamp]:
+    """Every time stamp in order of size; a page of these is short, since a token is long."""
+    after: int | None = None
+    while page := source.timestamps(after, PAGE // 8):
+        yield from page
+        after = page[-1].size

@@ -21,12 +21,28 @@ if TYPE_CHECKING:
 
 def stated_key(source: EvidenceSource) -> VerifierKey | None:
     """The log's Ed25519 key as entry 0 states it, None when it states none that can be used."""
+    return next((key for key in stated_keys(source) if key.type == ED25519), None)
+
+
+def stated_keys(source: EvidenceSource) -> list[VerifierKey]:
+    """All keys of the log as entry 0 states them, none when they cannot be used."""
     rows = source.rows(-1, 1)
     read = read_row(rows[0]) if rows else None
     if read is None or read.event is None or read.event.type != OPENED:
-        return None
-    keys = _keys(read.event.data.get("log_vkeys"))
-    return next((key for key in keys if key.type == ED25519), None)
+        return []
+    return keys_of(read.event.data.get("log_vkeys"))
+
+
+def own_cosigner(source: EvidenceSource, vkey: VerifierKey) -> VerifierKey | None:
+    """The log's ML-DSA-44 key as entry 0 states it, under the name of its Ed25519 key."""
+    return next(
+        (
+            key
+            for key in stated_keys(source)
+            if key.type == ML_DSA_44_COSIGNATURE and key.name == vkey.name
+        ),
+        None,
+    )
 
 
 def check_trust(read: ReadEntry, trust: RootOfTrust | None, findings: Findings) -> None:
@@ -39,7 +55,7 @@ def check_trust(read: ReadEntry, trust: RootOfTrust | None, findings: Findings) 
             field="root of trust",
         )  # fmt: skip
     event = read.event
-    if event is not None and trust.vkey not in _keys(event.data.get("log_vkeys")):
+    if event is not None and trust.vkey not in keys_of(event.data.get("log_vkeys")):
         findings.add(
             "statements.genesis", 0, expected=trust.vkey, found=event.data.get("log_vkeys"),
             field="/data/log_vkeys",
@@ -58,7 +74,7 @@ def check_genesis(record: Record, findings: Findings) -> None:
     manner = {s.kid: s.meaning is not None for s in record.statement.signatures}
     ledger = next((k for k, jwk in brought.items() if jwk.as_object() == statement_key), None)
     other = next((k for k, jwk in brought.items() if jwk.as_object() == sponsor_jwk), None)
-    log_keys = _keys(data.get("log_vkeys"))
+    log_keys = keys_of(data.get("log_vkeys"))
     stated: tuple[tuple[str, bool], ...] = (
         ("/data/statement_key", ledger is not None and manner.get(ledger) is False),
         ("/data/sponsor/jwk", other is not None and manner.get(other) is True and other != ledger),
@@ -72,7 +88,7 @@ def check_genesis(record: Record, findings: Findings) -> None:
             findings.add("statements.genesis", 0, event_id=record.id, subject="trial", field=field)
 
 
-def _keys(value: JsonValue) -> list[VerifierKey]:
+def keys_of(value: JsonValue) -> list[VerifierKey]:
     """The keys of a list of vkeys, none at all when one of them is malformed."""
     keys: list[VerifierKey] = []
     for text in value if isinstance(value, list) else ():

@@ -32,6 +32,9 @@ class Check(IntEnum):
     ALLOCATION = 10
     MANIFEST = 11
     DOSSIER = 12
+    PUBLISHED = 13
+    COSIGNATURES = 14
+    TIMESTAMPS = 15
 
     @property
     def label(self) -> str:
@@ -44,7 +47,8 @@ CHECKED: Final[Mapping[Check, str]] = MappingProxyType(
         Check.ENTRIES: "Each entry is stored whole, in canonical form, at its position and with "
         "the columns that follow from it; there is no gap and no row too many.",
         Check.CHAIN: "Each entry names the hash of the one before; recorded_at never decreases.",
-        Check.STREAMS: "Each entry continues its own stream by number and hash.",
+        Check.STREAMS: "Each entry continues its own stream by number and hash; a dossier that was "
+        "issued names the end of the stream that stood before it.",
         Check.TREE: "The Merkle tree over the entries has the root of every checkpoint, and "
         "every stored tile is the tree's.",
         Check.CHECKPOINTS: "Every checkpoint is signed by the log's key under its origin and "
@@ -61,6 +65,14 @@ CHECKED: Final[Mapping[Check, str]] = MappingProxyType(
         "manifest says, none is missing or too many, and the manifest says what they hold.",
         Check.DOSSIER: "Each stream of a dossier is whole from its first link to the one that "
         "dossier.issued names; that entry, entry 0 and the signers' keys are proven in the log.",
+        Check.PUBLISHED: "Every published checkpoint is signed by the log's key, has the tree's "
+        "root at its size and so continues the one before; none is larger than the log, and none "
+        "that was counted is missing.",
+        Check.COSIGNATURES: "Under every published checkpoint stands the log's own ML-DSA-44 "
+        "cosignature; every further line holds under the key it is kept for; where a policy is "
+        "given, its quorum is met.",
+        Check.TIMESTAMPS: "Every time stamp is as it was kept, is over the checkpoint of its size, "
+        "and is of a time at which the entries under it were recorded.",
     }
 )
 
@@ -106,6 +118,13 @@ _DERIVED: Final = (
     "altered the database."
 )
 
+_PUBLISHED: Final = (
+    "The log itself is judged apart. Keep a copy of the file of published checkpoints and find out "
+    "who altered it; witnesses and readers hold what was published."
+)
+
+_STAMPS: Final = "Later time stamps cover these entries too. Find out who altered the file."
+
 _ISSUED: Final = (
     "Keep this file as evidence and ask for the bundle as it was issued; compare with the ledger."
 )
@@ -129,6 +148,8 @@ _ROWS: Final = (
      _RESTORE),
     ("streams.broken", Check.STREAMS, "An entry was linked to another predecessor in its stream.",
      _RESTORE),
+    ("streams.commitment", Check.STREAMS, ("A dossier was issued over another end of its stream "
+     "than stood before it."), _BUG),
     ("tree.entries", Check.TREE, ("Entries are not those that the signed checkpoints and the "
      "stored tiles cover."), _RESTORE),
     ("tree.root", Check.TREE, ("The tree does not have the root that the log signed; the change "
@@ -205,6 +226,8 @@ _ROWS: Final = (
      "stratum, or took one that was used."), _BUG),
     ("allocation.opening", Check.ALLOCATION, ("The opened slot does not lead to the sealed list's "
      "root."), _BUG),
+    ("allocation.reveal", Check.ALLOCATION, ("The list that was revealed is not the sealed one, or "
+     "holds another arm than an allocation opened."), _BUG),
     ("allocation.subject", Check.ALLOCATION, "A subject was allocated twice.", _BUG),
     ("allocation.number", Check.ALLOCATION, "More subjects were allocated than planned.", _BUG),
     ("manifest.container", Check.MANIFEST, ("The zip file is not in the one form of a bundle: it "
@@ -222,6 +245,14 @@ _ROWS: Final = (
      "hold."), "Rely on what the members hold where they verify. Ask for the bundle as issued."),
     ("manifest.protocol", Check.MANIFEST, ("A version of the protocol is missing or is not the one "
      "whose SHA-256 the log names."), ("The versions stand in the log itself; rely on those.")),
+    ("manifest.receipt", Check.MANIFEST, ("A receipt in the bundle does not prove its entry under "
+     "the bundle's checkpoint."), ("The tiles prove the entry apart. Rely on a receipt made from "
+     "them, and ask for the bundle as issued.")),
+    ("manifest.policy", Check.MANIFEST, "The witness policy in the bundle cannot be read.",
+     "Verify with a policy of your own (--policy)."),
+    ("manifest.schemas", Check.MANIFEST, ("The schemas in the bundle are none, or are not those of "
+     "the types in its vocabulary."), ("Take the schemas of the version that the manifest names. "
+     "Ask for the bundle as issued.")),
     ("dossier.gap", Check.DOSSIER, "Links of a stream are missing, repeated or out of order.",
      _ISSUED),
     ("dossier.broken", Check.DOSSIER, ("A link does not name the hash of the link before it: one "
@@ -235,6 +266,46 @@ _ROWS: Final = (
      "that the log signed."), _ISSUED),
     ("dossier.signature", Check.DOSSIER, ("A statement's signature does not verify, or its key is "
      "not among those proven to be registered."), _ISSUED),
+    ("published.store", Check.PUBLISHED, ("A part of the file of published checkpoints is missing, "
+     "altered or not the ledger's: a table, an index or a trigger."), _PUBLISHED),
+    ("published.signature", Check.PUBLISHED, ("A published checkpoint is not signed by the log's "
+     "key, is none of this log, or holds lines that are not the log's own."), _PUBLISHED),
+    ("published.size", Check.PUBLISHED, ("A published checkpoint is kept under another size than "
+     "it states."), _PUBLISHED),
+    ("published.root", Check.PUBLISHED, ("The log signed and published another tree of this size "
+     "than the entries have: these are two histories."), ("Stop recording. Compare both with what "
+     "witnesses and receipts show; docs/operations.md, fork.")),
+    ("published.rolled-back", Check.PUBLISHED, ("The log ends before a checkpoint that it "
+     "published: it was rolled back or its tail was cut."), _RESTORE),
+    ("published.missing", Check.PUBLISHED, "A published checkpoint that was counted is missing.",
+     _PUBLISHED),
+    ("published.count", Check.PUBLISHED, ("The count kept of what was published does not agree "
+     "with what is there."), _PUBLISHED),
+    ("cosignatures.log", Check.COSIGNATURES, ("The log's own ML-DSA-44 cosignature is missing "
+     "under a published checkpoint, or does not hold."), _PUBLISHED),
+    ("cosignatures.signature", Check.COSIGNATURES, ("A cosignature does not hold under the key it "
+     "is kept for, or states no time."), _PUBLISHED),
+    ("cosignatures.stray", Check.COSIGNATURES, ("A cosignature is kept for a checkpoint that was "
+     "not published."), _PUBLISHED),
+    ("cosignatures.missing", Check.COSIGNATURES, "A cosignature that was counted is missing.",
+     _PUBLISHED),
+    ("cosignatures.policy", Check.COSIGNATURES, "The policy names logs, but not this one.",
+     "Give the policy of this log, or one without log lines."),
+    ("cosignatures.quorum", Check.COSIGNATURES, ("No published checkpoint has the cosignatures "
+     "that the policy asks for."), ("Ask the witnesses what they have seen, and the ledger's "
+     "operator why it is not here; nobody else vouches for this history yet.")),
+    ("timestamps.altered", Check.TIMESTAMPS, "A kept time stamp is not as it was kept.",
+     _STAMPS),
+    ("timestamps.malformed", Check.TIMESTAMPS, ("A kept time stamp is no granted RFC 3161 "
+     "response."), _STAMPS),
+    ("timestamps.other-checkpoint", Check.TIMESTAMPS, ("A time stamp is over another text than the "
+     "log's checkpoint of this size."), _STAMPS),
+    ("timestamps.no-checkpoint", Check.TIMESTAMPS, ("A time stamp is kept for a size of which the "
+     "log has no checkpoint."), ("Compare with the head file and receipts: the log may have been "
+     "cut.")),
+    ("timestamps.column", Check.TIMESTAMPS, "The time beside a time stamp is not the token's.",
+     "Rely on the token; find out who altered the file."),
+    ("timestamps.missing", Check.TIMESTAMPS, "A time stamp that was counted is missing.", _STAMPS),
     ("doubtful.compromised-key", Check.STATEMENTS, ("The statement was recorded while the key may "
      "have been misused: doubtful, not gone."), ("An authorised person confirms, corrects or voids "
      "the record.")),
@@ -251,6 +322,14 @@ _NOTICES: Final = (
     ("manifest.vocabulary", Check.MANIFEST, ("The vocabulary in the bundle is not that of the "
      "verifier, which judged by its own."), ("Verify with the version of the ledger that made the "
      "bundle, or with a newer one.")),
+    ("manifest.redacted", Check.MANIFEST, ("The bundle says that openings were left out of it, and "
+     "why."), "Nothing, if that is what you may see; the digests of what is withheld verify."),
+    ("cosignatures.behind", Check.COSIGNATURES, ("The newest published checkpoint does not have "
+     "the policy's quorum (yet)."), ("Ask the missing witnesses; what lies behind the newest "
+     "cosigned checkpoint is vouched for by the ledger alone.")),
+    ("timestamps.time", Check.TIMESTAMPS, ("The authority stamped entries before the time at which "
+     "the ledger says it recorded them: one of the two clocks was wrong."), ("Compare the clocks; "
+     "the entries existed at the authority's time.")),
 )  # fmt: skip
 
 KINDS: Final[Mapping[str, FindingKind]] = MappingProxyType(

@@ -23,10 +23,13 @@ DOSSIER: Final = "dossier"
 
 REQUIRED: Final = {
     LOG: ("README.txt", "checkpoint", "checkpoints.jsonl", "entries.jsonl", "openings.jsonl",
-          "vocabulary.json"),
+          "published.jsonl", "timestamps.jsonl", "vkeys.txt", "vocabulary.json"),
     DOSSIER: ("README.txt", "checkpoint", "openings.jsonl", "proven.jsonl", "vocabulary.json"),
 }  # fmt: skip
 """Members without which a bundle of each kind is not whole."""
+
+WHOLE: Final = "none"
+"""What ``redaction`` is where nothing that was kept was left out."""
 
 _MOST_BYTES: Final = 64_000_000
 _LIMITS: Final = Limits(size=_MOST_BYTES, members=2_000_000)
@@ -100,6 +103,33 @@ def check_values(
             findings.add(
                 "manifest.value", None, expected=value, found=stated, field=f"{MANIFEST} /{name}"
             )
+
+
+def check_redaction(manifest: Manifest, findings: Findings) -> None:
+    """``none``, or a statement of each thing that was left out, and why."""
+    stated = manifest.value.get("redaction")
+    if stated == WHOLE:
+        return
+    withheld = stated.get("withheld") if isinstance(stated, dict) and len(stated) == 1 else None
+    items = withheld if isinstance(withheld, list) else []
+    if not items or not all(_says_why(item) for item in items):
+        findings.add(
+            "manifest.value", None, expected="none, or what was withheld and why", found=stated,
+            field=f"{MANIFEST} /redaction",
+        )  # fmt: skip
+        return
+    for item in items:
+        if isinstance(item, dict):
+            findings.add(
+                "manifest.redacted", None, found=f"{item['what']}: {item['why']}",
+                field=f"{MANIFEST} /redaction", alone=True,
+            )  # fmt: skip
+
+
+def _says_why(item: JsonValue) -> bool:
+    return isinstance(item, dict) and all(
+        isinstance(item.get(name), str) and item.get(name) for name in ("what", "why")
+    )
 
 
 def _check_member(

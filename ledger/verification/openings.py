@@ -44,7 +44,9 @@ class OpeningCheck:
             )
             return None
         try:
-            fitting = self._fitting(read.seq, kept, set(digests_of(event.data)))
+            # Most entries keep no opening, and reading the digests takes as long as a signature.
+            digests = set(digests_of(event.data)) if kept else set()
+            fitting = self._fitting(read.seq, kept, digests)
             record = build_record(
                 entry, sha256=read.sha256, disclosures=fitting, parsed=(statement, event)
             )

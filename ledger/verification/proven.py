@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.errors import IntegrityFailure, LedgerError
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
-from ledger.log.note import VerifierKey
+from ledger.log.cosignature import verifier_of
+from ledger.log.note import ML_DSA_44_COSIGNATURE, VerifierKey, open_note
 from ledger.log.proof import parse_receipt, verify_receipt
 from ledger.record import build_record
 from ledger.signing.authority import self_certified
 from ledger.signing.statement import Statement, verify_signature
+from ledger.verification.chain import ISSUED
 from ledger.verification.evidence import UNREADABLE, StoredRow
-from ledger.verification.genesis import check_genesis, check_trust
+from ledger.verification.genesis import check_genesis, check_trust, keys_of
 from ledger.verification.reading import ReadEntry, read_row
 from ledger.verification.unpacked import lines
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from ledger.signing.jwk import PublicJwk
     from ledger.verification.archive import Archive
     from ledger.verification.report import Findings, RootOfTrust
-
-ISSUED: Final = "dossier.issued.v1"
 
 _LONGEST_NOTE: Final = 1_000_000
 _MOST_PROVEN: Final = 10_000
@@ -55,11 +55,15 @@ def read_proven(archive: Archive, trust: RootOfTrust | None, findings: Findings)
         if vkey is None:
             return found
     else:
+        stated = "".join(f"{key}\n" for key in _stated(first)).encode()
+        if [*lines_of(archive, "vkeys.txt")] not in ([], stated.split(b"\n")[:-1]):
+            findings.add("manifest.value", None, expected="entry 0's keys", field="vkeys.txt")
         found.genesis = first.sha256
         check_trust(first, trust, findings)
         _check_genesis(first, findings)
     found.origin = vkey.name
-    note = _note(archive, vkey, found, findings)
+    keys = [vkey] if first is None else [vkey, *own_cosigners(first, vkey)]
+    note = _note(archive, keys, found, findings)
     for number, read in enumerate(reads, 1):
         if _is_proven(archive, read, number, vkey, note, findings):
             _learn(read, found, findings)
@@ -83,20 +87,27 @@ def _as_read(line: bytes | None) -> ReadEntry:
 
 def stated_key(first: ReadEntry | None) -> VerifierKey | None:
     """The log's key as entry 0 states it."""
-    stated = None if first is None or first.event is None else first.event.data.get("log_vkeys")
-    if not isinstance(stated, list) or not stated or not isinstance(stated[0], str):
-        return None
-    try:
-        return VerifierKey.parse(stated[0])
-    except LedgerError:
-        return None
+    keys = [] if first is None else _stated(first)
+    return keys[0] if keys else None
 
 
-def _note(archive: Archive, vkey: VerifierKey, found: Proven, findings: Findings) -> str | None:
-    """The one checkpoint under which everything is proven."""
+def own_cosigners(first: ReadEntry, vkey: VerifierKey) -> list[VerifierKey]:
+    """The log's ML-DSA-44 keys as entry 0 states them."""
+    return [k for k in _stated(first) if k.type == ML_DSA_44_COSIGNATURE and k.name == vkey.name]
+
+
+def _stated(first: ReadEntry) -> list[VerifierKey]:
+    return [] if first.event is None else keys_of(first.event.data.get("log_vkeys"))
+
+
+def _note(
+    archive: Archive, keys: list[VerifierKey], found: Proven, findings: Findings
+) -> str | None:
+    """The one checkpoint under which everything is proven; the log's every line in it holds."""
     try:
         note = archive.read("checkpoint", most=_LONGEST_NOTE)
-        found.checkpoint = open_checkpoint(note, vkey)
+        found.checkpoint = open_checkpoint(note, keys[0])
+        open_note(note, [verifier_of(key) for key in keys])
         return note.decode()
     except LedgerError as error:
         findings.add("checkpoints.signature", None, found=error.message, field="checkpoint")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from ledger.verification.kinds import KINDS, Check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ledger.log.note import VerifierKey
 
@@ -64,6 +64,26 @@ class Finding:
         return f"{self.code} at {place}{about}: {self.what}{values} {self.remedy}"
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What was published of the log, as far as it holds.
+
+    ``published`` counts the published checkpoints, ``newest`` is the size of the last one;
+    ``cosigned`` the size of the newest that meets the policy's quorum (None without a policy),
+    ``missing`` the policy's witnesses that have not cosigned ``newest``. ``unknown_lines`` counts
+    cosignatures of keys that the policy does not name: they count for nothing (C2SP signed-note).
+    ``stamps`` counts the time stamps, ``stamped`` is the size of the newest stamped checkpoint.
+    """
+
+    published: int = 0
+    newest: int = 0
+    cosigned: int | None = None
+    missing: tuple[str, ...] = ()
+    unknown_lines: int = 0
+    stamps: int = 0
+    stamped: int = 0
+
+
 class Status(StrEnum):
     """The outcome: sound, damaged, or not checked because the evidence could not be read."""
 
@@ -80,7 +100,9 @@ class VerificationReport:
     named but harmless; ``uncounted`` is how many more of each there were than are listed.
     ``size``, ``head`` (hash of the last entry, hex) and ``root`` (hex) describe the log as read.
     ``last_good`` is the size of the last checkpoint before the first damage: what it covers
-    stays provable. ``not_checked`` names what this verification left to others or could not do.
+    stays provable. ``not_checked`` names what this verification left to others or could not do,
+    ``reasons`` says why, by the same names. ``publication`` is None where nothing published was
+    at hand.
     """
 
     findings: tuple[Finding, ...]
@@ -98,6 +120,8 @@ class VerificationReport:
     not_checked: tuple[str, ...]
     internally_consistent_only: bool
     obstacle: str | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    publication: Publication | None = None
 
     @property
     def status(self) -> Status:

@@ -22,6 +22,7 @@ from ledger.verification.evidence import EvidenceSource, StoredHead, all_checkpo
 from ledger.verification.genesis import check_genesis, check_trust, stated_key
 from ledger.verification.kinds import Check
 from ledger.verification.openings import OpeningCheck
+from ledger.verification.publication import PublicationCheck, demand_quorum
 from ledger.verification.reading import (
     KnownSignatures,
     ReadEntry,
@@ -36,6 +37,8 @@ from ledger.verification.tree import TreeCheck
 
 if TYPE_CHECKING:
     from ledger.log.note import VerifierKey
+    from ledger.verification.cosignatures import Asked
+    from ledger.verification.evidence import PublishedSource
 
 Progress = Callable[[int, int], None]
 """Called with entries checked and entries in all."""
@@ -51,6 +54,11 @@ OF_A_LOG: Final = tuple(check for check in Check if check <= Check.ALLOCATION)
 ELSEWHERE: Final = ("schema of payloads", "projections")
 """What this verification leaves to the layers above."""
 
+OF_PUBLICATION: Final = (Check.PUBLISHED, Check.COSIGNATURES, Check.TIMESTAMPS)
+"""The checks of what was published of a log; made where that is at hand."""
+
+_ABOVE: Final = "the kernel does not know schemas and folds; trial-ledger verify does"
+
 
 def verify(
     source: EvidenceSource,
@@ -58,6 +66,8 @@ def verify(
     trust: RootOfTrust | None = None,
     progress: Progress | None = None,
     findings: Findings | None = None,
+    published: PublishedSource | None = None,
+    asked: Asked | None = None,
 ) -> VerificationReport:
     """Check all that a source holds and list every finding; damage never raises.
 
@@ -65,10 +75,12 @@ def verify(
     sealed list's slots, and the end of each stream. Without ``trust`` the log's key is taken
     from entry 0 and the report says "internally consistent only". What cannot be read at all
     gives a report with an ``obstacle``. ``findings`` may hold what was found about the file that
-    the source reads from.
+    the source reads from. ``published`` is what was published of the log, read before ``source``
+    was; ``asked`` the witness policy to hold it against.
     """
     with signature_pool() as (pool, executor):
-        run = _Run(source, trust, pool, Findings() if findings is None else findings)
+        found = Findings() if findings is None else findings
+        run = _Run(source, trust, pool, found, published=published, asked=asked)
         try:
             run.check(executor, progress or _silent)
         except Unavailable as error:
@@ -85,8 +97,13 @@ class _Run:
         trust: RootOfTrust | None,
         pool: SignaturePool,
         findings: Findings,
+        *,
+        published: PublishedSource | None,
+        asked: Asked | None,
     ) -> None:
         self.obstacle: str | None = None
+        self._given, self._asked = published, asked
+        self._published: PublicationCheck | None = None
         self._source, self._trust, self._pool = source, trust, pool
         self._findings = findings
         self._key: VerifierKey | None = None
@@ -116,6 +133,13 @@ class _Run:
         head = self._source.head()
         stated = head.size if isinstance(head, StoredHead) and type(head.size) is int else 0
         self._limit = max(self._heads.reach, stated)
+        if self._given is not None and self._key is not None:
+            self._published = PublicationCheck(
+                self._source, self._given, self._key, self._asked, self._findings
+            )
+            self._published.read(executor)
+        elif self._asked is not None:
+            demand_quorum(self._asked, self._findings)
         total = self._source.extent()
         signed = _Signed(valid_checkpoints(self._source, self._heads))
         for page, started in self._ahead():
@@ -128,9 +152,7 @@ class _Run:
         """What was found."""
         findings, size, root = self._findings, self._tree.size, self._tree.root()
         last_good = self._last_good()
-        kept = self._source.head_note() is not None
-        not_checked = [*ELSEWHERE, *(() if kept else ("head file",))]
-        done = [c for c in OF_A_LOG if c is not Check.HEAD_FILE or kept] if self._finished else []
+        done, reasons = self._coverage()
         return VerificationReport(
             findings=findings.damage(last_good),
             doubtful=findings.doubtful(),
@@ -144,10 +166,29 @@ class _Run:
             last_good=last_good,
             withheld=self._openings.withheld,
             checks_done=tuple(done),
-            not_checked=tuple(not_checked),
+            not_checked=tuple(reasons),
+            reasons=reasons,
+            publication=None if self._published is None else self._published.summary(),
             internally_consistent_only=self._trust is None,
             obstacle=self.obstacle,
         )
+
+    def _coverage(self) -> tuple[list[Check], dict[str, str]]:
+        """The checks made, and what was not checked with the reason why."""
+        reasons = dict.fromkeys(ELSEWHERE, _ABOVE)
+        left: set[Check] = set()
+        if self._source.head_note() is None:
+            left.add(Check.HEAD_FILE)
+            reasons["head file"] = "there is none here; so a log cut back whole would not show"
+        if self._published is None:
+            left.update(OF_PUBLICATION)
+            why = "nothing published is at hand" if self._given is None else "no key of the log"
+            reasons.update({check.label: why for check in OF_PUBLICATION})
+        else:
+            reasons.update(self._published.reasons())
+            left.update(c for c in OF_PUBLICATION if c.label in reasons)
+        every = (*OF_A_LOG, *OF_PUBLICATION)
+        return [c for c in every if c not in left] if self._finished else [], reasons
 
     def _ahead(self) -> Iterator[tuple[list[ReadEntry], Started]]:
         """Pages whose signatures are being checked; the next is begun before one is judged."""
@@ -209,6 +250,8 @@ class _Run:
         roots = signed.at(size)
         for root in roots:
             self._tree.signed(size, root)
+        if self._published is not None:
+            self._published.reached(size, roots, self._tree)
         kept = self._heads.kept
         if kept is None or kept.size != size or kept.root in roots:
             return
@@ -230,6 +273,8 @@ class _Run:
         self._tree.end()
         if self._heads.kept is not None:
             check_kept(self._heads.kept, findings, self._tree, size=size, signed=self._heads.signed)
+        if self._published is not None:
+            self._published.end(size, self._heads.refused)
         if not self._source.rows(-1, 1):
             findings.add("entries.missing", 0, found="an empty log")
         find_doubtful(self._source, self._statements.register, findings)

@@ -17,6 +17,7 @@ from ledger.signing.authority import (
     verify_statement,
 )
 from ledger.signing.register import Register
+from ledger.verification.chain import ISSUED
 from ledger.vocabulary import Kind, StreamFamily, TypeRule, vocabulary
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 OPENED: Final = "trial.opened.v1"
 ACTIVATED: Final = "site.activated.v1"
 
-_UNBOUND: Final = frozenset(("dossier.issued.v1",))
+_UNBOUND: Final = frozenset((ISSUED,))
 """Types of kind result that the ledger signs of its own accord, not behind a request."""
 
 _ANSWERS: Final = {

@@ -18,7 +18,7 @@ from ledger.signing.strict_json import Limits, parse_object
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ledger.signing.strict_json import JsonObject
+    from ledger.signing.strict_json import JsonObject, JsonValue
 
 LONGEST_LINE: Final = 1_000_000
 """Bytes of a line that are read; entries are shorter, notes too."""
@@ -29,10 +29,15 @@ PRAGMA synchronous = OFF;
 CREATE TABLE entries (seq INTEGER PRIMARY KEY, data BLOB, event_id BLOB);
 CREATE TABLE openings (place INTEGER PRIMARY KEY, seq INTEGER, number INTEGER, disclosure TEXT);
 CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note TEXT, previous INTEGER);
+CREATE TABLE published (size INTEGER PRIMARY KEY, note TEXT);
+CREATE TABLE cosignatures (place INTEGER PRIMARY KEY, size INTEGER, vkey TEXT, line TEXT);
+CREATE TABLE timestamps (size INTEGER PRIMARY KEY, time TEXT, authority TEXT, sha256 TEXT);
+CREATE TABLE tallies (kind TEXT, vkey TEXT, number INTEGER, total INTEGER, UNIQUE (kind, vkey));
 """
 _INDICES: Final = """
 CREATE INDEX entries_by_event ON entries (event_id, seq);
 CREATE INDEX openings_by_seq ON openings (seq, number, place);
+CREATE INDEX cosignatures_by_size ON cosignatures (size, place);
 """
 _MOST_PROTOCOLS: Final = 10_000
 _PROTOCOLS: Final = ("trial.opened.v1", "protocol.amended.v1")
@@ -107,6 +112,73 @@ class Unpacked:
             "INSERT OR IGNORE INTO checkpoints VALUES (?, ?, ?)",
         )  # fmt: skip
 
+    def take_published(self, found: Iterable[bytes | None]) -> Iterator[Complaint]:
+        """Take the lines of ``published.jsonl``, each with its cosignatures."""
+        self._connection.execute("BEGIN")
+        for number, line in enumerate(found, 1):
+            value = _object(line)
+            size, note = value.get("size"), value.get("note")
+            rows = _cosignatures(value.get("cosignatures")) if len(value) == 3 else None
+            if type(size) is not int or not isinstance(note, str) or rows is None:
+                yield number, "not a line of this member"
+                continue
+            put = self._connection.execute(
+                "INSERT OR IGNORE INTO published VALUES (?, ?)", (size, note)
+            )
+            if put.rowcount != 1:
+                yield number, "repeats a line before it"
+                continue
+            self._connection.executemany(
+                "INSERT INTO cosignatures (size, vkey, line) VALUES (?, ?, ?)",
+                [(size, vkey, text) for vkey, text in rows],
+            )
+        self._connection.execute("COMMIT")
+
+    def take_timestamps(self, found: Iterable[bytes | None]) -> Iterator[Complaint]:
+        """Take the lines of ``timestamps.jsonl``; those that cannot be read come back."""
+        yield from self._take(
+            found, ("size", "time", "authority", "sha256"), (int, str, str, str),
+            "INSERT OR IGNORE INTO timestamps VALUES (?, ?, ?, ?)",
+        )  # fmt: skip
+
+    def take_tallies(self, found: Iterable[bytes | None]) -> Iterator[Complaint]:
+        """Take the lines of ``tallies.jsonl``; those that cannot be read come back."""
+        yield from self._take(
+            found, ("kind", "vkey", "number", "total"), (str, str, int, int),
+            "INSERT OR IGNORE INTO tallies VALUES (?, ?, ?, ?)",
+        )  # fmt: skip
+
+    def published(self, after: int | None, limit: int) -> list[tuple[int, str]]:
+        """Size and note of the next published checkpoints."""
+        return self._all(
+            "SELECT size, note FROM published WHERE size > ? ORDER BY size LIMIT ?",
+            _before(after), limit,
+        )  # fmt: skip
+
+    def cosignatures(self, first: int, last: int) -> list[tuple[int, str, str]]:
+        """Size, key and line of the cosignatures of a range."""
+        return self._all(
+            "SELECT size, vkey, line FROM cosignatures WHERE size BETWEEN ? AND ?"
+            " ORDER BY size, place LIMIT 100000",
+            first, last,
+        )  # fmt: skip
+
+    def timestamps(self, after: int | None, limit: int) -> list[tuple[int, str, str, str]]:
+        """Size, time, authority and hash of the next time stamps."""
+        return self._all(
+            "SELECT size, time, authority, sha256 FROM timestamps WHERE size > ?"
+            " ORDER BY size LIMIT ?",
+            _before(after), limit,
+        )  # fmt: skip
+
+    def timestamp_sizes(self) -> set[int]:
+        """The sizes that have a time stamp; as many as the bundle has members for them at most."""
+        return {size for (size,) in self._all("SELECT size FROM timestamps LIMIT 500000")}
+
+    def tallies(self) -> list[tuple[str, str, int, int]]:
+        """Kind, key, number and total of each count."""
+        return self._all("SELECT kind, vkey, number, total FROM tallies ORDER BY kind, vkey")
+
     def rows(self, after: int | None, limit: int) -> list[tuple[int, bytes | None]]:
         """Positions and bytes of the next entries, None for a line too long to be read."""
         return self._all(
@@ -144,7 +216,7 @@ class Unpacked:
         )  # fmt: skip
 
     def count(self, table: str) -> int:
-        """How many lines of a member were taken: ``entries``, ``openings`` or ``checkpoints``."""
+        """How many lines of a member were taken, such as those of ``entries``."""
         # The names are our own, see above.
         return int(self._all(f"SELECT COUNT(*) FROM {table}")[0][0])  # noqa: S608
 
@@ -212,6 +284,22 @@ def _place(expected: int, stated: int | None, following: int | None) -> int | No
     if stated > expected and following in (None, stated + 1):
         return stated
     return expected
+
+
+def _before(after: int | None) -> int:
+    return -(2**63) if after is None else after
+
+
+def _cosignatures(value: JsonValue) -> list[tuple[str, str]] | None:
+    """Key and line of each; None when it is no list of them."""
+    found: list[tuple[str, str]] = []
+    for one in value if isinstance(value, list) else (None,):
+        vkey = one.get("vkey") if isinstance(one, dict) and len(one) == 2 else None
+        line = one.get("line") if isinstance(one, dict) else None
+        if not isinstance(vkey, str) or not isinstance(line, str):
+            return None
+        found.append((vkey, line))
+    return found
 
 
 def _object(line: bytes | None) -> JsonObject:
