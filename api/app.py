@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,9 +12,12 @@ from flask import Flask, Response, g, request
 from flask_smorest import Api
 
 from api import door, problems
+from api.access import control
+from api.access.table import PUBLIC
 from api.context import KEY, Doors
 from api.metrics import Metrics
 from api.resources import (
+    access_log,
     bundle,
     deviations,
     events,
@@ -23,12 +27,14 @@ from api.resources import (
     subjects,
     tiles,
     timestamps,
+    token,
     trail,
 )
 from api.responses import JSON
 from api.schemas.openapi import Problem
 from api.statements import MAX_MANY_BYTES
 from ledger.events.registry import EVENT_TYPES
+from projections.masking import MaskedProjections
 
 if TYPE_CHECKING:
     from marshmallow import Schema
@@ -38,6 +44,13 @@ if TYPE_CHECKING:
     from projections.reading import Projections
 
 OPENAPI_VERSION: Final = "3.1.0"
+BEARER: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "A token of this trial's token endpoint; a demonstration needs none.",
+}
+_ARGUMENT: Final = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
 PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
@@ -73,7 +86,7 @@ def create_app(
 ) -> Flask:
     """The application over an open ledger; whoever opened the ledger closes it."""
     chosen = settings or DoorSettings()
-    app = Flask("api")
+    app = Flask("api", static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_MANY_BYTES,
         API_TITLE=f"Trial ledger {ledger.trial}",
@@ -83,16 +96,19 @@ def create_app(
         PROPAGATE_EXCEPTIONS=False,
     )
     app.url_map.strict_slashes = True
-    app.extensions[KEY] = Doors(ledger, projections, Metrics(), stamping)
+    held = app.extensions[KEY] = Doors(ledger, projections, Metrics(), stamping)
+    held.masked = MaskedProjections(ledger, lambda: [row.seq for row in projections.parked()])
     door.guard(app, hosts=chosen.hosts, rate=chosen.rate)
     _measure(app)
+    control.guard(app, held.access)
     api = DoorApi(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(_schema_name)})
     reading = (events, trail, subjects, deviations, report, bundle)
-    for module in (*reading, log, tiles, timestamps, service):
+    for module in (token, *reading, log, tiles, timestamps, access_log, service):
         api.register_blueprint(module.door)
+    control.require_operations(app)
     problems.register(app)
     with app.app_context():
-        app.extensions["openapi"] = _specification(api)
+        app.extensions["openapi"] = _specification(api, app)
     return app
 
 
@@ -113,11 +129,20 @@ def _measure(app: Flask) -> None:
         return response
 
 
-def _specification(api: Api) -> dict[str, Any]:
+def _specification(api: Api, app: Flask) -> dict[str, Any]:
     """OpenAPI with the vocabulary: one component schema for the data of each event type."""
     for name, row in EVENT_TYPES.items():
         api.spec.components.schema(name, schema=row.schema, description=row.rule.meaning)
+    api.spec.components.security_scheme("token", BEARER)
     specification: dict[str, Any] = api.spec.to_dict()
+    specification["security"] = [{"token": []}]
+    for rule in app.url_map.iter_rules():
+        path = specification["paths"].get(_ARGUMENT.sub(r"{\1}", rule.rule), {})
+        for method in {name.lower() for name in rule.methods or ()} & path.keys():
+            operation = control.operation_of(app, rule.endpoint)
+            path[method]["x-operation"] = operation.value
+            if operation in PUBLIC:
+                path[method]["security"] = []
     for response in specification["components"]["responses"].values():
         if "content" in response:
             response["content"] = {problems.PROBLEM_JSON: response["content"][JSON]}

@@ -1,39 +1,66 @@
-"""Bundles with the pages the layers above the ledger add: the audit report, a subject's replay."""
+"""Bundles with what the layers above the ledger add: schemas, the audit report, a replay."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from api.vocabulary_schemas import schemas_bytes
 from ledger.errors import RejectedInput
-from ledger.publication.bundling import Bundled, recorded_until, write_bundle
+from ledger.publication.bundling import (
+    Beside,
+    Bundled,
+    bundled_checkpoint,
+    recorded_until,
+    write_bundle,
+)
 from ledger.publication.dossiers import write_dossier
+from ledger.publication.publishing import publish_checkpoint
 from ledger.signing.strict_json import canonical
-from ledger.storage.evidence import DatabaseEvidence
+from ledger.storage.open_evidence import open_evidence
+from ledger.storage.published import PublishedCheckpoints
+from ledger.storage.published_evidence import open_published
 from projections.report import render
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ledger.log.policy import Policy
     from ledger.service import TrialLedger
     from projections.reading import Projections
 
 SOFTWARE: Final = f"trial-ledger {version('trial-ledger')}"
 
 
-def bundle_log(out: BinaryIO, ledger: TrialLedger, projections: Projections) -> Bundled:
+def bundle_log(
+    out: BinaryIO, ledger: TrialLedger, projections: Projections, *, policy: Policy | None = None
+) -> Bundled:
     """Write the bundle of the whole log, with the audit report as of its last entry.
 
-    The report says that no verification was made: whoever gets the bundle makes it.
+    Its checkpoint is published first, so that it has the log's ML-DSA-44 line; a ledger that
+    refuses to sign is bundled as it is. ``policy`` goes along; without one, that of the ledger's
+    publisher does. The report says that no verification was made: whoever gets the bundle makes it.
     """
-    with DatabaseEvidence(ledger.application.path) as source:
-        as_of = recorded_until(source)
+    newest = ledger.application.store.last_checkpoint()
+    if newest is not None:
+        cosigned_note(ledger, *newest)
+    with (
+        open_published(ledger.files.published) as published,
+        open_evidence(ledger.application.database) as source,
+    ):
+        as_of = recorded_until(source, bundled_checkpoint(source, published)[0])
         projections.follow()
-        pages = {
-            "report.html": render(projections, ledger, format="html", as_of=as_of),
-            "report.json": render(projections, ledger, format="json", as_of=as_of),
-        }
-        return write_bundle(out, source, software=SOFTWARE, pages=pages)
+        asked = policy or (ledger.publisher.policy if ledger.publisher else None)
+        beside = Beside(
+            software=SOFTWARE,
+            schemas=schemas_bytes(),
+            policy=None if asked is None else policy_bytes(asked),
+            pages={
+                "report.html": render(projections, ledger, format="html", as_of=as_of),
+                "report.json": render(projections, ledger, format="json", as_of=as_of),
+            },
+        )
+        return write_bundle(out, source, beside, published)
 
 
 def bundle_subject(
@@ -55,5 +82,35 @@ def bundle_subject(
         raise RejectedInput("dossier.unknown-subject", f"There is no subject {subject}.")
     return write_dossier(
         out, ledger, subject, purpose=purpose, now=now, software=SOFTWARE,
-        pages={"replay.json": canonical(replay)},
+        pages={"replay.json": canonical(replay), "schemas.json": schemas_bytes()},
+        signed=lambda size, note: cosigned_note(ledger, size, note),
     )  # fmt: skip
+
+
+def cosigned_note(ledger: TrialLedger, size: int, note: str) -> str:
+    """A checkpoint's note with the log's ML-DSA-44 line, under which it is published from now on.
+
+    A ledger that refuses to sign gives what there is.
+    """
+    published = PublishedCheckpoints(ledger.files.published)
+    if ledger.refusal is not None:
+        known = published.at(size)
+        return note if known is None else known.note
+    return publish_checkpoint(
+        published, size, note, cosigner=ledger.keys.cosigner, clock=ledger.clock
+    ).note
+
+
+def policy_bytes(policy: Policy) -> bytes:
+    """A policy as a file of C2SP tlog-policy; the same policy gives the same bytes."""
+    lines = [" ".join(filter(None, ("log", str(one.vkey), one.url))) for one in policy.logs]
+    lines += [
+        " ".join(filter(None, ("witness", one.name, str(one.vkey), one.url)))
+        for one in policy.witnesses
+    ]
+    lines += [
+        " ".join(("group", one.name, str(one.threshold), *one.members)) for one in policy.groups
+    ]
+    lines.append(f"quorum {policy.quorum}")
+    # Names are opaque bytes (`ledger.log.policy`).
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")

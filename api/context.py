@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final
 
-from flask import current_app, request
+from flask import current_app, g, request
 
-from ledger.errors import RejectedInput, Unavailable
+from api.access.control import AccessControl, needs_masked_view
+from api.access.control import reader as asking
+from ledger.errors import RejectedInput, TrustFailure, Unavailable
 from ledger.signing.rfc3339 import is_plausible, parse_rfc3339
 
 if TYPE_CHECKING:
+    from api.access.reader import Reader
     from api.metrics import Metrics
     from ledger.publication.timestamp_follower import TimestampFollower
     from ledger.service import TrialLedger
+    from projections.interface import Reading
+    from projections.masking import MaskedProjections
     from projections.reading import Projections
 
 KEY: Final = "trial-ledger"
@@ -29,15 +34,44 @@ VERIFIERS: Final = 2
 
 @dataclass(slots=True)
 class Doors:
-    """A ledger and its read models, as the routes see them."""
+    """A ledger and its read models, as the routes see them.
+
+    ``masked`` are the projections of the masked view; a masked reader is shown no others.
+    """
 
     ledger: TrialLedger
     projections: Projections
     metrics: Metrics
     stamping: TimestampFollower | None = None
+    masked: MaskedProjections | None = None
+    access: AccessControl = field(init=False)
     verifiers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(VERIFIERS, thread_name_prefix="verify")
     )
+
+    def __post_init__(self) -> None:
+        self.access = AccessControl(self.ledger)
+
+    def close(self) -> None:
+        """Close what the doors opened themselves."""
+        self.verifiers.shutdown()
+        self.access.journal.close()
+
+    def reading(self, reader: Reader | None = None) -> Reading[Any, Any]:
+        """The projections that a reader sees, by default the one who asks: the one place to pick.
+
+        Raises TrustFailure ``reader.masked-view-missing``.
+        """
+        shown = reader or asking()
+        if not shown.masked:
+            return self.projections
+        if self.masked is None or not needs_masked_view(shown, g.operation):
+            raise TrustFailure(
+                "reader.masked-view-missing",
+                "There is no masked view of this, and a masked reader is shown no other.",
+                remedy="Ask a reader who is not masked.",
+            )
+        return self.masked
 
     @property
     def head(self) -> int:
@@ -70,11 +104,15 @@ class Doors:
                 remedy=error.remedy,
             ) from None
 
-    def known_at(self, wanted: int | datetime | None) -> int | None:
+    def known_at(self, wanted: int | datetime | None) -> int | date | None:
         """The tree size that a ``known_at`` names, once the projections have reached it.
 
-        Raises RejectedInput ``query.beyond-head`` and Unavailable ``projections.behind``.
+        For a masked reader it is the day of record, and nothing depends on positions.
+        Raises RejectedInput ``query.beyond-head``, Unavailable ``projections.behind``, and for a
+        masked reader's position TrustFailure ``reader.masked``.
         """
+        if asking().masked:
+            return self.day_of_record(wanted)
         head = self.head
         position_at = self.ledger.application.position_at
         size = position_at(wanted) if isinstance(wanted, datetime) else wanted
@@ -87,8 +125,28 @@ class Doors:
         self.follow(head if size is None else size)
         return size
 
+    def day_of_record(self, wanted: int | datetime | None) -> date | None:
+        """The day of record that a masked reader names by an instant in it.
+
+        Raises TrustFailure ``reader.masked`` for a position.
+        """
+        if isinstance(wanted, int):
+            raise TrustFailure(
+                "reader.masked",
+                "Positions in the log can tell the arm; a masked reader names a record time.",
+                where="known_at",
+            )
+        if wanted is None or self.masked is None:
+            return None
+        return wanted.astimezone(self.masked.zone).date()
+
     def follow(self, position: int | None = None) -> None:
-        """Wait until the projections have read what was recorded before the request came."""
+        """Wait until the projections have read what was recorded before the request came.
+
+        The masked view reads the log itself and waits for nothing.
+        """
+        if asking().masked:
+            return
         wanted = self.head if position is None else position
         reached = self.projections.wait_for(wanted, FOLLOW_SECONDS)
         if reached < wanted:

@@ -40,6 +40,10 @@ class Metrics:
         self.position = Gauge(
             "ledger_projections_position", "Entries the projections read.", registry=self.registry
         )
+        self.clock_behind = Gauge(
+            "ledger_clock_behind_seconds", "How far the clock is behind the last entry's time.",
+            registry=self.registry,
+        )  # fmt: skip
         self.published = Gauge(
             "ledger_published_size", "Entries under the newest published checkpoint.",
             registry=self.registry,

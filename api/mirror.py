@@ -6,16 +6,22 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import UUID
 
-from ledger.errors import Unavailable
+from ledger.errors import LedgerError, Unavailable
+from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.entry import entry_hash
+from ledger.log.note import split_note
 from ledger.log.tiles import full_tiles
 from ledger.verification.evidence import (
     HeadNote,
     StoredCheckpoint,
+    StoredCosignature,
     StoredHead,
     StoredOpening,
+    StoredPublished,
     StoredRow,
+    StoredTally,
     StoredTile,
+    StoredTimestamp,
     Unreadable,
 )
 from ledger.verification.reading import read_row
@@ -23,6 +29,8 @@ from ledger.verification.reading import read_row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    from ledger.log.note import VerifierKey
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, event_id BLOB);
@@ -162,6 +170,71 @@ class Mirror:
 
     def _all(self, statement: str, *values: object) -> list[Any]:
         return self._connection.execute(statement, values).fetchall()
+
+
+class Served:
+    """The checkpoints a log serves as published, with every line they have."""
+
+    where = "served checkpoints"
+    holds_own_lines_alone = False
+    keeps_timestamps = False
+
+    def __init__(self, notes: dict[int, str]) -> None:
+        self._notes = notes
+
+    @classmethod
+    def of(cls, newest: str, cosigned: str | None, vkey: VerifierKey) -> Served | None:
+        """The newest checkpoint, where it is published, and the newest cosigned one.
+
+        A note that cannot be read as a checkpoint is kept under size 0, to be named. None where
+        nothing published is served.
+        """
+        notes: dict[int, str] = {}
+        if _lines(newest, vkey) > 1:
+            notes[_size(newest)] = newest
+        if cosigned is not None:
+            notes.setdefault(_size(cosigned), cosigned)
+        return cls(notes) if notes else None
+
+    def faults(self) -> Sequence[tuple[str, str]]:
+        """There is no file."""
+        return ()
+
+    def published(self, after: int | None, limit: int) -> Sequence[StoredPublished]:
+        """The checkpoints in order of size."""
+        sizes = sorted(size for size in self._notes if after is None or size > after)
+        return [StoredPublished(size, self._notes[size]) for size in sizes[:limit]]
+
+    def cosignatures(self, first: int, last: int) -> Sequence[StoredCosignature]:  # noqa: ARG002
+        """The lines stand in the notes."""
+        return ()
+
+    def stray_cosignatures(self, limit: int) -> Sequence[StoredCosignature]:  # noqa: ARG002
+        """There can be none."""
+        return ()
+
+    def timestamps(self, after: int | None, limit: int) -> Sequence[StoredTimestamp]:  # noqa: ARG002
+        """Not read over the network."""
+        return ()
+
+    def tallies(self) -> Sequence[StoredTally] | None:
+        """Nobody can count what a remote log published."""
+        return None
+
+
+def _lines(note: str, vkey: VerifierKey) -> int:
+    """How many lines of the log's own name a note holds."""
+    try:
+        return sum(line.name == vkey.name for line in split_note(note)[1])
+    except LedgerError:
+        return 0
+
+
+def _size(note: str) -> int:
+    try:
+        return parse_checkpoint(split_note(note)[0]).size
+    except LedgerError:
+        return 0
 
 
 def _event_id(data: bytes) -> bytes | None:

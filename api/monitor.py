@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import urllib3
 
-from api.mirror import Mirror
+from api.mirror import Mirror, Served
 from ledger.errors import IntegrityFailure, LedgerError, Unavailable
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
 from ledger.log.tiles import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.log.note import VerifierKey
+    from ledger.verification.cosignatures import Asked
 
 _TILES_KEPT: Final = 16
 _MOST_NOTE: Final = 1_000_000
@@ -45,6 +47,10 @@ _TIMEOUT: Final = urllib3.Timeout(connect=5.0, read=60.0)
 _RETRIES: Final = urllib3.Retry(
     total=4, redirect=0, status_forcelist=(429, 502, 503, 504), backoff_factor=0.5
 )
+
+
+class NotServed(Unavailable):
+    """The log answers, and has nothing there."""
 
 
 class RemoteLog:
@@ -66,6 +72,16 @@ class RemoteLog:
     def checkpoint(self) -> str:
         """The newest signed checkpoint's note."""
         return self._get("checkpoint", _MOST_NOTE).decode("utf-8", "replace")
+
+    def cosigned(self) -> str | None:
+        """The newest checkpoint with the quorum of the log's own policy; None where there is none.
+
+        Raises Unavailable when the log does not answer at all.
+        """
+        try:
+            return self._get("checkpoint/cosigned", _MOST_NOTE).decode("utf-8", "replace")
+        except NotServed:
+            return None
 
     def entries(self, index: int, width: int) -> list[bytes]:
         """The entries of a bundle; raises IntegrityFailure when it is malformed."""
@@ -89,7 +105,8 @@ class RemoteLog:
                 "monitor.unreachable", f"{address} cannot be read ({type(error).__name__})."
             ) from error
         if response.status != 200 or len(data) > most:
-            raise Unavailable(
+            kind = NotServed if response.status == HTTPStatus.NOT_FOUND else Unavailable
+            raise kind(
                 "monitor.unreachable",
                 f"{address} answered {response.status} with {len(data)} bytes.",
                 remedy="Name the log's address, such as https://host/v1/trials/TRIAL/log.",
@@ -106,12 +123,21 @@ class _Round:
     findings: Findings
     vkey: VerifierKey
     trust: RootOfTrust | None
+    asked: Asked | None = None
 
 
 def verify_url(
-    url: str, state: Path, *, trust: RootOfTrust | None = None, progress: Progress | None = None
+    url: str,
+    state: Path,
+    *,
+    trust: RootOfTrust | None = None,
+    progress: Progress | None = None,
+    asked: Asked | None = None,
 ) -> VerificationReport:
     """Verify a remote log and what became of it since the last visit.
+
+    The newest published and the newest cosigned checkpoint are checked too, against the policy
+    ``asked``, if one is given.
 
     What was fetched is not fetched again; ``state`` moves on only when everything was sound.
 
@@ -124,7 +150,7 @@ def verify_url(
         mirror = Mirror(state, lru_cache(_TILES_KEPT)(remote.tile))
         try:
             vkey = trust.vkey if trust else _stated(remote, mirror)
-            return _visit(_Round(remote, mirror, Findings(), vkey, trust), progress)
+            return _visit(_Round(remote, mirror, Findings(), vkey, trust, asked), progress)
         finally:
             mirror.close()
     finally:
@@ -132,23 +158,29 @@ def verify_url(
 
 
 def _visit(visit: _Round, progress: Progress | None) -> VerificationReport:
+    cosigned = visit.remote.cosigned()  # first, so that it is not newer than what is judged
     note = visit.remote.checkpoint()
     checkpoint = open_checkpoint(note, visit.vkey)
     visit.mirror.judge(checkpoint.size, note)
     if not _continues(visit, checkpoint):
         return _broken(visit, checkpoint)
     _fetch(visit, checkpoint.size, progress)
-    report = verify(visit.mirror, trust=visit.trust, progress=progress, findings=visit.findings)
+    report = verify(
+        visit.mirror, trust=visit.trust, progress=progress, findings=visit.findings,
+        published=Served.of(note, cosigned, visit.vkey), asked=visit.asked,
+    )  # fmt: skip
     if report.findings:
         visit.mirror.forget()
     elif report.obstacle is None:
         visit.mirror.vouch()
-    done = tuple(c for c in report.checks_done if c is not Check.OPENINGS)
-    left = tuple(name for name in report.not_checked if name != "head file")
+    done = {c for c in report.checks_done if c is not Check.OPENINGS}
+    reasons = {"openings": "the tiles carry none", **report.reasons}
+    reasons.pop("head file", None)  # what this monitor verified before stands for it
     return replace(
         report,
-        checks_done=(*done, Check.HEAD_FILE),
-        not_checked=("openings", *left),
+        checks_done=tuple(sorted(done | {Check.HEAD_FILE})),
+        not_checked=tuple(reasons),
+        reasons=reasons,
     )
 
 
@@ -229,7 +261,8 @@ def _broken(visit: _Round, checkpoint: Checkpoint) -> VerificationReport:
         last_good=last[0] if last else 0,
         withheld=0,
         checks_done=(Check.HEAD_FILE,),
-        not_checked=("everything else: the log is not the one verified before",),
+        not_checked=("everything else",),
+        reasons={"everything else": "the log is not the one verified before"},
         internally_consistent_only=visit.trust is None,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from api.problems import Family, Problem, problem_of
 from ledger.errors import IntegrityFailure, LedgerError
 from ledger.history import REFUSED
+from ledger.log.entry import entry_hash, parse_entry
 from ledger.record import Record, read_record
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def answer(
     if isinstance(outcome, LedgerError):
         return failure(outcome)
     recorded = outcome.outcome
-    request, _ = _members(_bytes_of(ledger, recorded.seq), outcome, recorded.seq)
+    request = _members(_bytes_of(ledger, outcome, recorded.seq), outcome, recorded.seq)
     members: dict[str, Any] = {"id": submission.event.id, **request}
     if recorded.result_seq is None:
         return Answer(200 if outcome.repeated else 201, members)
@@ -64,29 +65,29 @@ def failure(error: LedgerError) -> Answer:
 def _result(
     ledger: LedgerApplication, outcome: Receipted, seq: int
 ) -> tuple[dict[str, Any], Record]:
-    members, record = _members(_bytes_of(ledger, seq), outcome, seq)
+    data = _bytes_of(ledger, outcome, seq)
+    members, record = _members(data, outcome, seq), read_record(data)
     result = {"type": record.type, "id": record.id, **members}
     if "rules" in record.data:
         result["rules"] = record.data["rules"]
     return result, record
 
 
-def _members(data: bytes, outcome: Receipted, seq: int) -> tuple[dict[str, Any], Record]:
-    record = read_record(data)
+def _members(data: bytes, outcome: Receipted, seq: int) -> dict[str, Any]:
+    entry = parse_entry(data)
     receipt = outcome.tree.receipt(seq, size=outcome.size, note=outcome.note)
-    members = {
+    return {
         "seq": seq,
-        "entry_sha256": record.sha256,
-        "recorded_at": record.entry.recorded_at,
-        "stream": record.stream,
+        "entry_sha256": entry_hash(data),
+        "recorded_at": entry.recorded_at,
+        "stream": entry.stream,
         "entry": data.decode("utf-8"),
         "receipt": receipt.text(),
     }
-    return members, record
 
 
-def _bytes_of(ledger: LedgerApplication, seq: int) -> bytes:
-    data = ledger.store.entry(seq)
+def _bytes_of(ledger: LedgerApplication, outcome: Receipted, seq: int) -> bytes:
+    data = outcome.entries.get(seq) or ledger.store.entry(seq)
     if data is None:
         raise IntegrityFailure("receipt.no-entry", f"The log has lost entry {seq}.")
     return data

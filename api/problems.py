@@ -67,6 +67,16 @@ FAMILIES: Final = (
     Family("problem.not-found", 404, "There is no such problem"),
     Family("query.", 422, "The query is not acceptable"),
     Family("command.refused", 409, "The command was refused"),
+    # Who reads.
+    Family("token.limited", 429, "Too many log-ins failed"),
+    Family("token.", 400, "The token cannot be issued"),
+    Family("assertion.", 401, "The assertion proves nothing"),
+    Family("jwt.", 401, "The token is not acceptable"),
+    Family("bearer.malformed", 400, "The header Authorization is not acceptable"),
+    Family("bearer.", 401, "A token is needed"),
+    Family("access.", 403, "The reader may not do this"),
+    Family("reader.", 403, "A masked reader may not do this"),
+    Family("masked.", 422, "The masked view has no such thing"),
     # Who signed.
     Family("signature.", 403, "A signature does not hold"),
     Family("authority.", 403, "The signers may not say this"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,14 +15,18 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from api.app import DoorSettings, create_app
+from api.context import KEY
 from api.door import RateLimit
 from api.stamping import StampingSettings, open_authority, start_stamping
-from ledger.application import LedgerApplication, database_path
+from ledger.application import LedgerApplication
 from ledger.errors import RejectedInput, Unavailable
 from ledger.publication.publishing import read_policy
 from ledger.publication.timestamp_follower import INTERVAL_SECONDS
 from ledger.recording.genesis import read_genesis
 from ledger.service import LedgerFiles, TrialLedger
+from ledger.storage.database import Database, Engine
+from ledger.storage.migrations import require_current
+from ledger.storage.rights import require_service_rights
 from projections.reading import Projections
 
 if TYPE_CHECKING:
@@ -33,6 +38,7 @@ WORKERS: Final = 1
 THREADS: Final = 16
 LOOPBACK: Final = "127.0.0.1"
 RATE: Final = RateLimit()
+_log = logging.getLogger("api.serving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class ServeSettings:
     ``witness_policy`` is a C2SP tlog-policy file, ``stamping`` an RFC 3161 authority to ask.
     """
 
-    database: str
+    database: Database
     head_file: Path | None = None
     witness_policy: Path | None = None
     stamping: StampingSettings | None = None
@@ -55,7 +61,7 @@ class ServeSettings:
         env = Env()
         with env.prefixed("LEDGER_"):
             return cls(
-                database=env.str("DATABASE_URL"),
+                database=Database.parse(env.str("DATABASE_URL"), files=env.path("FILES", None)),
                 head_file=env.path("HEAD_FILE", None),
                 witness_policy=env.path("WITNESS_POLICY", None),
                 stamping=StampingSettings.given(
@@ -74,9 +80,12 @@ def application() -> Flask:
 
 def build(settings: ServeSettings) -> Flask:
     """Open the ledger, ask its witnesses, follow it, and put the doors before it all."""
-    path = database_path(settings.database)
     policy = read_policy(settings.witness_policy) if settings.witness_policy else None
-    ledger = TrialLedger(settings.database, LedgerFiles.beside(path, head=settings.head_file))
+    database = settings.database
+    require_current(database)
+    ledger = TrialLedger(database, LedgerFiles.of(database, head=settings.head_file))
+    if not ledger.genesis.demonstration:
+        require_service_rights(database)
     ledger.publish(policy)
     stamping = start_stamping(ledger, settings.stamping) if settings.stamping else None
     projections = follow(ledger)
@@ -84,10 +93,12 @@ def build(settings: ServeSettings) -> Flask:
     Finalize(None, ledger.close, exitpriority=1)
     if stamping is not None:
         Finalize(None, stamping.close, exitpriority=2)
-    Finalize(None, projections.close, exitpriority=3)  # runs first
+    Finalize(None, projections.close, exitpriority=3)  # the highest runs first
     rate = None if ledger.genesis.demonstration else RATE
     doors = DoorSettings(hosts=settings.hosts, rate=rate)
-    return create_app(ledger, projections, doors, stamping=stamping)
+    app = create_app(ledger, projections, doors, stamping=stamping)
+    Finalize(None, app.extensions[KEY].close, exitpriority=4)
+    return app
 
 
 def follow(ledger: TrialLedger) -> Projections:
@@ -98,7 +109,7 @@ def follow(ledger: TrialLedger) -> Projections:
 
 
 def serve(
-    database: str,
+    database: Database | str,
     *,
     host: str = LOOPBACK,
     port: int = 8080,
@@ -111,10 +122,11 @@ def serve(
     """Serve a ledger until interrupted (SIGINT, SIGTERM).
 
     Raises RejectedInput ``serving.not-loopback``, ``.workers``, ``.port`` and ``.no-database``,
-    Unavailable ``serving.port`` when the port is taken, TrustFailure ``policy.…`` for the witness
-    policy and ``timestamps.…`` for the time-stamping authority, and what reading entry 0 raises.
+    Unavailable ``serving.port`` when the port is taken and ``database.not-migrated`` or ``.newer``,
+    TrustFailure ``database.excess-rights`` or ``.lacking-rights`` where no demonstration is kept,
+    ``policy.…`` for the witness policy and ``timestamps.…`` for the time-stamping authority, and
+    what reading entry 0 raises.
     """
-    require_loopback(host)
     if workers != WORKERS:
         raise RejectedInput(
             "serving.workers",
@@ -123,13 +135,15 @@ def serve(
         )
     if not 1 <= port <= 65_535:
         raise RejectedInput("serving.port", f"{port} is no TCP port.")
-    _require_ledger(database)
+    named = Database.of(database)
+    require_reach(host, demonstration=_is_demonstration(named))
     require_free(host, port)
     if witness_policy is not None:
         read_policy(witness_policy)  # its faults show here, not in the process that serves
     if stamping is not None:
         open_authority(stamping).close()  # likewise
-    settings = ServeSettings(database, head_file, witness_policy, stamping, hosts)
+    names = hosts | {_as_host(host), *Env().list("LEDGER_ALLOWED_HOSTS", [])}
+    settings = ServeSettings(named, head_file, witness_policy, stamping, names)
     server = Granian(
         "api.serving:application",
         address=host,
@@ -144,9 +158,9 @@ def serve(
     server.serve(target_loader=loader, wrap_loader=False)
 
 
-def _require_ledger(database: str) -> None:
+def _is_demonstration(database: Database) -> bool:
     """Open the ledger once before the process that will serve it does: its faults show here."""
-    if not database_path(database).exists():
+    if database.engine is Engine.SQLITE and not database.path.exists():
         raise RejectedInput(
             "serving.no-database",
             f"There is no database {database}.",
@@ -154,7 +168,11 @@ def _require_ledger(database: str) -> None:
         )
     application = LedgerApplication(database, create=False)
     try:
-        read_genesis(application)
+        genesis = read_genesis(application)
+        require_current(database)
+        if not genesis.demonstration:
+            require_service_rights(database)
+        return genesis.demonstration
     finally:
         application.close()
 
@@ -174,19 +192,35 @@ def require_free(host: str, port: int) -> None:
             ) from error
 
 
-def require_loopback(host: str) -> None:
-    """Refuse to listen where other machines could connect.
+def require_reach(host: str, *, demonstration: bool) -> None:
+    """Refuse to show a demonstration, which is open to all who can connect, to other machines.
 
-    Raises RejectedInput ``serving.not-loopback``.
+    Any other ledger asks its readers for tokens and may listen anywhere; that TLS belongs in
+    front of it is said. Raises RejectedInput ``serving.not-loopback``.
     """
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if _is_loopback(host):
+        return
+    if demonstration:
         raise RejectedInput(
             "serving.not-loopback",
-            f"The service does not listen on {host}: readers are not authenticated yet, so "
-            "everybody who can connect could read subjects' data.",
+            f"A demonstration does not listen on {host}: it is open without a token, so "
+            "everybody who can connect could read it.",
             remedy="Use 127.0.0.1, and a tunnel of your own to reach it from elsewhere.",
         )
+    _log.warning(
+        "Listening on %s without TLS: put a proxy with TLS in front, or tokens can be read on the "
+        "way. LEDGER_ALLOWED_HOSTS names the hosts it answers for.",
+        host,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _as_host(host: str) -> str:
+    """The address listened on as a Host header gives it."""
+    return f"[{host}]" if ":" in host else host

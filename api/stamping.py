@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ledger.publication.timestamping import TimestampAuthority
     from ledger.service import TrialLedger
     from ledger.storage.published import PublishedCheckpoint
-    from ledger.verification.evidence import EvidenceSource
+    from ledger.verification.evidence import EvidenceSource, PublishedSource
 
 LEAST_INTERVAL_SECONDS = 1.0
 
@@ -105,9 +105,9 @@ def stamping_state(
 
 
 def stamp_findings(
-    published: Path, source: EvidenceSource, certificates: Path | None
+    published: PublishedSource | None, source: EvidenceSource, certificates: Path | None
 ) -> list[str] | None:
-    """What is wrong with the time stamps kept in a file of published checkpoints, each a line.
+    """What is wrong with the signatures of time stamps, each a line.
 
     None where they were not checked: there are none, or no certificates to check them with.
     Raises as ``open_authority``, and Unavailable when ``source`` cannot be read.
@@ -119,17 +119,9 @@ def stamp_findings(
     except ImportError as error:
         raise _not_installed() from error
     trusted = timestamping.read_certificates(certificates)
-    kept = Timestamps(published)
-    found = [str(one) for one in timestamp_check.check_timestamps(kept, source, trusted)]
-    return found if found or holds_timestamps(published) else None
-
-
-def holds_timestamps(published: Path) -> bool:
-    """Whether there are time stamps to check, or a file that could hold some and is unreadable."""
-    try:
-        return Timestamps(published).newest() is not None
-    except Unavailable:
-        return True
+    if published is None or not published.timestamps(None, 1):
+        return None
+    return [str(one) for one in timestamp_check.check_authorities(source, published, trusted)]
 
 
 def _not_installed() -> Unavailable:

@@ -9,8 +9,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from api.demonstration.people import member_of
-from ledger.application import database_path
-from ledger.errors import RejectedInput
+from ledger.application import LedgerApplication
+from ledger.errors import RejectedInput, TrustFailure
+from ledger.recording.genesis import read_genesis
+from ledger.storage.database import Database, Engine
+from ledger.storage.removal import remove_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,25 +31,47 @@ never use one of them for anything else.
 
 log.vkey and genesis.sha256 are the root of trust: the log's verifier key and the SHA-256 of entry
 0. Where `make demo` ran:
-    .venv/bin/trial-ledger verify --database {database} \\
+    .venv/bin/trial-ledger verify --database {database} {files}\\
         --key "$(cat {directory}/log.vkey)" --genesis "$(cat {directory}/genesis.sha256)"
 receipts/ holds receipts as the client kept them; people.json says whose key is in people/.
 """
 
 
-def prepare(directory: Path, database: str) -> Path:
-    """Empty the directory of an earlier demonstration; give the path of the database.
+def prepare(directory: Path, database: Database | str) -> Path:
+    """Empty the directory of an earlier demonstration, and the database if it holds one.
 
+    Gives the path beside which the ledger's files will lie.
     Raises RejectedInput when the directory holds something else, when the database exists outside
-    it or is still being served.
+    it and holds no demonstration, or when it is still being served.
     """
-    path = database_path(database).resolve()
+    ledger = Database.of(database)
     if directory.exists() and any(directory.iterdir()) and not (directory / NOTICE).exists():
         raise RejectedInput(
             "demonstration.directory-in-use",
             f"{directory} holds something that no demonstration left there.",
             remedy="Choose another directory with --dir, or empty this one yourself.",
         )
+    if ledger.engine is Engine.SQLITE:
+        _require_replaceable(ledger.path.resolve(), directory)
+    else:
+        _clear(ledger)
+    if directory.exists():
+        shutil.rmtree(directory)
+    directory.mkdir(parents=True)
+    elsewhere = ledger.engine is not Engine.SQLITE
+    (directory / NOTICE).write_text(
+        _NOTICE_TEXT.format(
+            database=ledger,
+            files=f"--files {ledger.place.parent} " if elsewhere else "",
+            directory=directory,
+        ),
+        encoding="utf-8",
+    )
+    ledger.prepare()
+    return ledger.place.resolve()
+
+
+def _require_replaceable(path: Path, directory: Path) -> None:
     if path.exists() and not path.is_relative_to(directory.resolve()):
         raise RejectedInput(
             "demonstration.database-exists",
@@ -54,14 +79,28 @@ def prepare(directory: Path, database: str) -> Path:
             remedy="Choose another --database; a demonstration never replaces a ledger.",
         )
     _require_idle(path)
-    if directory.exists():
-        shutil.rmtree(directory)
-    directory.mkdir(parents=True)
-    (directory / NOTICE).write_text(
-        _NOTICE_TEXT.format(database=database, directory=directory), encoding="utf-8"
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+
+
+def _clear(database: Database) -> None:
+    """Remove the ledger of an earlier demonstration from a PostgreSQL database, nothing else."""
+    application = LedgerApplication(database, create=False)
+    try:
+        if not read_genesis(application).demonstration:
+            raise RejectedInput(
+                "demonstration.database-exists",
+                f"The database {database} holds a trial that is no demonstration.",
+                remedy="Choose another --database; a demonstration never replaces a ledger.",
+            )
+    except TrustFailure:
+        return  # it holds no trial
+    finally:
+        application.close()
+    if not remove_ledger(database):
+        raise RejectedInput(
+            "demonstration.being-served",
+            f"The earlier demonstration in {database} is open in another process.",
+            remedy="End its service (Ctrl-C), or choose another --database.",
+        )
 
 
 def _require_idle(database: Path) -> None:

@@ -23,6 +23,7 @@ from ledger.application import LedgerApplication
 from ledger.recording.genesis import Sponsor, open_trial
 from ledger.service import LedgerFiles
 from ledger.signing.ledger_keys import LedgerKeys
+from ledger.storage.database import Database
 from ledger.storage.head_file import HeadFile
 from ledger.trials import TrialDefinition, load_trial
 
@@ -39,7 +40,7 @@ ORIGIN: Final = f"demonstration.invalid/{TRIAL}"
 
 def run_demonstration(
     *,
-    database: str,
+    database: Database | str,
     directory: Path,
     seed: int,
     port: int | None = None,
@@ -55,9 +56,10 @@ def run_demonstration(
     ledger answers otherwise than foreseen, Unavailable when the service does not start.
     """
     began = time.monotonic()
-    path = prepare(directory, database)
+    ledger = Database.of(database)
+    prepare(directory, ledger)
     material, definition = seed_bytes(seed), load_trial(TRIAL)
-    keys, genesis = _open(database, path, definition, material)
+    keys, genesis = _open(ledger, definition, material)
     people = identities(material)
     write_people(directory, people)
     write_trust(directory, vkey=str(keys.vkey), genesis_sha256=genesis)
@@ -66,7 +68,7 @@ def run_demonstration(
     bar: AbstractContextManager[Callable[[int, int], None]] = (
         _bar() if progress is None else nullcontext(progress)
     )
-    with running_service(database, log=directory / "service.log", port=port) as url, bar as tell:
+    with running_service(ledger, log=directory / "service.log", port=port) as url, bar as tell:
         tally = _post(hand, url, directory, str(keys.vkey), steps=steps, tell=tell)
     return Summary(
         trial=definition.protocol.trial,
@@ -82,10 +84,8 @@ def run_demonstration(
     )
 
 
-def _open(
-    database: str, path: Path, definition: TrialDefinition, seed: bytes
-) -> tuple[LedgerKeys, str]:
-    files = LedgerFiles.beside(path)
+def _open(database: Database, definition: TrialDefinition, seed: bytes) -> tuple[LedgerKeys, str]:
+    files = LedgerFiles.of(database)
     keys = LedgerKeys.from_seed(ORIGIN, derive(seed, "ledger"))
     keys.save(files.keys)
     allocation_list(definition, seed).save(files.allocation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import Unavailable
+from ledger.storage.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,17 +24,29 @@ _GRACE: Final = 30.0
 
 
 @contextmanager
-def running_service(database: str, *, log: Path, port: int | None = None) -> Iterator[str]:
+def running_service(
+    database: Database | str, *, log: Path, port: int | None = None
+) -> Iterator[str]:
     """Start ``trial-ledger serve`` for a database and give its address; stop it at the end.
 
+    The URL goes by the environment: command lines are seen by every user of the machine.
     Raises Unavailable when it does not become ready; what it printed is in ``log``.
     """
     chosen = port or free_port()
-    command = [sys.executable, "-m", "api.cli", "serve", "--database", database]
-    command += ["--host", HOST, "--port", str(chosen)]
+    named = Database.of(database)
+    command = [sys.executable, "-m", "api.cli", "serve", "--host", HOST, "--port", str(chosen)]
+    environment = {
+        **os.environ,
+        "LEDGER_DATABASE_URL": named.url,
+        "LEDGER_FILES": str(named.place.parent),
+    }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
         )
         try:
             _wait_until_ready(process, chosen, log)

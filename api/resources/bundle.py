@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from flask import Response
 
+from api.access.table import Operation, serves
 from api.bundling import bundle_log
 from api.context import doors
 from api.resources import trial_door
@@ -22,6 +23,7 @@ door = trial_door("bundle", "Everything needed to check the ledger, in one file.
 
 @door.route("/bundle", methods=["GET"])
 @door.alt_response(200, content_type=ZIP, description="The evidence bundle, one zip file.")
+@serves(Operation.BUNDLE)
 def get_bundle() -> Response:
     """The evidence bundle up to the newest checkpoint; the same log gives the same bytes.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
 
+from api.access.control import require_record
+from api.access.table import Operation, serves
 from api.context import Doors, doors
 from api.door import bounded_body
 from api.outcomes import Answer, answer, failure
@@ -44,6 +46,7 @@ door = trial_door("events", "Signed events and their receipts.")
 @door.alt_response(201, schema=Recorded, description="Recorded; a command with its result.")
 @door.alt_response(200, schema=Recorded, description="The same again, or an answer to each line.")
 @door.alt_response(409, schema=Problem, description="Refused, with both receipts.")
+@serves(Operation.POST)
 def post_events() -> Response:
     """Record one signed statement, or many.
 
@@ -111,6 +114,7 @@ def _line(number: int, event_id: str | None, told: Answer) -> dict[str, Any]:
 @door.route("/events/<string:event_id>", methods=["GET"])
 @door.alt_response(200, schema=EventRead, description="The entry and what it says.")
 @door.alt_response(404, schema=Problem, description="No such event.")
+@serves(Operation.EVENT)
 def get_event(event_id: str) -> Response:
     """One entry of the log, byte for byte, and its event in the clear."""
     record = _record(event_id)
@@ -122,6 +126,7 @@ def get_event(event_id: str) -> Response:
 @door.query(ReceiptQuery)
 @door.alt_response(200, description="The receipt, a C2SP tlog-proof.")
 @door.alt_response(404, schema=Problem, description="No such event, or no such checkpoint.")
+@serves(Operation.RECEIPT)
 def get_receipt(query: dict[str, Any], event_id: str) -> Response:
     """The receipt that was first given for an event, or one under a later checkpoint.
 
@@ -147,6 +152,7 @@ def _record(event_id: str) -> Record:
             "The log has no event of that id.",
             remedy="Ids are UUIDs of version 7 in lower case, as the sender made them.",
         )
+    require_record(record)
     return record
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from api.access.control import confined_to
+from api.access.table import Operation, serves
 from api.context import doors
 from api.cosigning import age_seconds, cosigned_head, cosigning_state
 from api.resources import trial_door
@@ -12,6 +14,10 @@ from api.schemas.cursor import number_key
 from api.schemas.openapi import Problem
 from api.schemas.query import Known, Page
 from api.stamping import stamping_state
+from ledger.errors import LedgerError
+from ledger.signing.authority import site_of
+from ledger.signing.envelope import parse_event
+from ledger.signing.statement import parse_statement
 
 if TYPE_CHECKING:
     from flask import Response
@@ -21,6 +27,7 @@ door = trial_door("log", "The log, its keys and its soundness.")
 
 @door.route("/log/checkpoint", methods=["GET"])
 @door.alt_response(200, description="A C2SP tlog-checkpoint in a signed note.")
+@serves(Operation.CHECKPOINT)
 def get_checkpoint() -> Response:
     """The newest signed checkpoint, with every signature it has by now.
 
@@ -35,6 +42,7 @@ def get_checkpoint() -> Response:
 @door.route("/log/checkpoint/cosigned", methods=["GET"])
 @door.alt_response(200, description="A C2SP tlog-checkpoint with cosignatures.")
 @door.alt_response(404, schema=Problem, description="No quorum has cosigned a checkpoint yet.")
+@serves(Operation.CHECKPOINT)
 def get_cosigned_checkpoint() -> Response:
     """The newest checkpoint that the quorum of the ledger's witness policy has cosigned.
 
@@ -53,14 +61,16 @@ def get_cosigned_checkpoint() -> Response:
 
 @door.route("/keys", methods=["GET"])
 @door.query(Known)
+@serves(Operation.REGISTER)
 def get_keys(query: dict[str, Any]) -> Response:
     """The log's verifier keys, and who may sign what: keys, roles, delegations, training."""
     held = doors()
     known_at = held.known_at(query.get("known_at"))
-    return json_response({"log": _log(), **held.projections.register(known_at)})
+    return json_response({"log": _log(), **held.reading().register(known_at)})
 
 
 @door.route("/verification", methods=["GET"])
+@serves(Operation.VERIFICATION)
 def get_verification() -> Response:
     """What the service knows of its own soundness, and what to check it against.
 
@@ -94,10 +104,12 @@ def get_verification() -> Response:
 
 @door.route("/quarantine", methods=["GET"])
 @door.query(Page)
+@serves(Operation.QUARANTINE)
 def get_quarantine(query: dict[str, Any]) -> Response:
     """What was turned away for its key, subject or identifier, and why, in order of arrival."""
     after = number_key("quarantine", query.get("after")) or 0
-    kept = doors().ledger.quarantine.listing(after=after, limit=query["limit"])
+    limit, site = query["limit"], confined_to(None)
+    kept = doors().ledger.quarantine.listing(after=after, limit=limit)
     rows = [
         {
             "number": one.number,
@@ -107,9 +119,19 @@ def get_quarantine(query: dict[str, Any]) -> Response:
             "statement": one.statement,
         }
         for one in kept
+        if site in (None, _site_of(one.statement))
     ]
     last = kept[-1].number if kept else None
-    return page(rows, more=len(rows) >= query["limit"], kind="quarantine", last=last)
+    return page(rows, more=len(kept) >= limit, kind="quarantine", last=last)
+
+
+def _site_of(statement: str) -> str | None:
+    """The site a statement would have concerned, None where it does not say so legibly."""
+    try:
+        event = parse_event(parse_statement(statement).payload)
+    except LedgerError:
+        return None
+    return site_of(event)
 
 
 def _log() -> dict[str, Any]:

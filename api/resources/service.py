@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, current_app, render_template
 
+from api.access.table import Operation, serves
 from api.context import doors
 from api.cosigning import cosigning_state
 from api.problems import FAMILIES, Family
@@ -14,6 +15,7 @@ from api.schemas.query import Door
 from api.stamping import stamping_state
 from ledger.errors import RejectedInput, Unavailable
 from ledger.events.registry import DOMAINS
+from ledger.signing.rfc3339 import parse_recorded_at
 
 door = Door("service", __name__, description="The service itself.")
 HTML = "text/html; charset=utf-8"
@@ -22,12 +24,14 @@ READY_LAG = 5_000
 
 
 @door.route("/healthz", methods=["GET"])
+@serves(Operation.SERVICE)
 def get_health() -> Response:
     """The process is alive."""
     return json_response({"status": "alive"})
 
 
 @door.route("/readyz", methods=["GET"])
+@serves(Operation.SERVICE)
 def get_readiness() -> Response:
     """The ledger takes statements and the projections follow; 503 when it does not.
 
@@ -59,6 +63,7 @@ def get_readiness() -> Response:
 
 
 @door.route("/metrics", methods=["GET"])
+@serves(Operation.METRICS)
 def get_metrics() -> Response:
     """Counters and gauges, Prometheus text format."""
     held = doors()
@@ -68,18 +73,23 @@ def get_metrics() -> Response:
     measures.waiting.set(writer.waiting if writer else 0)
     measures.signing.set(0 if writer is None or held.ledger.refusal is not None else 1)
     measures.position.set(held.projections.wait_for(head, 0.0))
+    last = parse_recorded_at(held.ledger.application.store.head().recorded_at)
+    behind = last - held.ledger.clock.now()
+    measures.clock_behind.set(max(0.0, behind.total_seconds()))
     measures.publication(cosigning_state(held.ledger))
     measures.stamping(stamping_state(held.ledger, held.stamping))
     return text_response(measures.text(), "text/plain; version=0.0.4; charset=utf-8")
 
 
 @door.route("/openapi.json", methods=["GET"])
+@serves(Operation.SERVICE)
 def get_openapi() -> Response:
     """This interface as OpenAPI 3.1, with a schema for the data of every event type."""
     return json_response(_specification())
 
 
 @door.route("/docs", methods=["GET"])
+@serves(Operation.SERVICE)
 def get_docs() -> Response:
     """This interface as a page that needs nothing from elsewhere."""
     routes = [
@@ -95,6 +105,7 @@ def get_docs() -> Response:
 
 
 @door.route("/problems/<path:code>", methods=["GET"])
+@serves(Operation.SERVICE)
 def get_problem(code: str) -> Response:
     """What a problem's type means."""
     family = _family(code)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
+from api.access.table import Operation, serves
 from api.context import doors
 from api.resources import trial_door
 from api.responses import text_response, unchanging
@@ -29,28 +30,38 @@ door = trial_door("tiles", "The log as tiles, for any tool that reads C2SP tlog-
 
 # Two slashes in a row are no spelling of a tile's path: they are not found, not redirected.
 @door.route("/log/tile/<path:name>", methods=["GET"], merge_slashes=False)
-@door.alt_response(
-    200, content_type=OCTETS, description="Hashes of 32 bytes, or entries after their lengths."
-)
+@door.alt_response(200, content_type=OCTETS, description="Hashes of 32 bytes each.")
 @door.alt_response(404, schema=Problem, description="No such tile at the newest size.")
+@serves(Operation.TILES)
 def get_tile(name: str) -> Response:
-    """A tile `<L>/<N>[.p/<W>]` or an entry bundle `entries/<N>[.p/<W>]`; it never changes.
+    """A tile of hashes `<L>/<N>[.p/<W>]`; it never changes, and shared caches may keep it.
 
     Any width up to the newest checkpoint's is served, also after the tile has become full.
-    Caches shared by several readers may keep tiles of hashes, not the entries themselves.
     """
-    tile = parse_tile_path(f"tile/{name}")
-    data = LogReader(doors().ledger.application.store).tile(tile)
-    response = unchanging(text_response(data, OCTETS), sha256(data).hexdigest())
-    if tile.level is not None:
-        response.headers["Cache-Control"] = _SHARED
+    response = _served(f"tile/{name}")
+    response.headers["Cache-Control"] = _SHARED
     return response
+
+
+@door.route("/log/tile/entries/<path:name>", methods=["GET"], merge_slashes=False)
+@door.alt_response(200, content_type=OCTETS, description="Entries, each after its length.")
+@door.alt_response(404, schema=Problem, description="No such entry bundle at the newest size.")
+@serves(Operation.ENTRIES)
+def get_entries(name: str) -> Response:
+    """An entry bundle `<N>[.p/<W>]`: the entries themselves, in order; it never changes."""
+    return _served(f"tile/entries/{name}")
+
+
+def _served(path: str) -> Response:
+    data = LogReader(doors().ledger.application.store).tile(parse_tile_path(path))
+    return unchanging(text_response(data, OCTETS), sha256(data).hexdigest())
 
 
 @door.route("/log/consistency", methods=["GET"])
 @door.query(Consistency)
 @door.alt_response(200, description="The path, one base64 hash on each line; may be empty.")
 @door.alt_response(404, schema=Problem, description="The log is not that long.")
+@serves(Operation.TILES)
 def get_consistency(query: dict[str, Any]) -> Response:
     """The proof that the log of `new` entries extends the one of `old` (RFC 9162 §2.1.4)."""
     path = LogReader(doors().ledger.application.store).consistency(query["old"], query["new"])

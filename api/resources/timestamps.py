@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from api.access.table import Operation, serves
 from api.context import doors
 from api.resources import trial_door
 from api.responses import page, text_response, unchanging
@@ -24,6 +25,7 @@ door = trial_door("timestamps", "When an outside authority saw the log.")
 
 @door.route("/log/timestamps", methods=["GET"])
 @door.query(Page)
+@serves(Operation.CHECKPOINT)
 def get_timestamps(query: dict[str, Any]) -> Response:
     """The time stamps kept, in order of size: which checkpoint, when, by which authority.
 
@@ -40,6 +42,7 @@ def get_timestamps(query: dict[str, Any]) -> Response:
 @door.route("/log/timestamps/<string:size>", methods=["GET"])
 @door.alt_response(200, content_type=REPLY, description="A TimeStampResp of RFC 3161, DER.")
 @door.alt_response(404, schema=Problem, description="No checkpoint of this size was stamped.")
+@serves(Operation.CHECKPOINT)
 def get_timestamp(size: str) -> Response:
     """The authority's response over the checkpoint of a size; it never changes.
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Response, request, stream_with_context
 
+from api.access.control import confined_to
+from api.access.control import reader as asking
+from api.access.table import Operation, serves
 from api.context import Doors, doors
 from api.resources import trial_door
 from api.responses import encoded, page
-from api.schemas.cursor import number_key
+from api.schemas.cursor import number_key, text_key
 from api.schemas.query import MAX_PAGE, Trail
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 @door.route("/events", methods=["GET"])
 @door.query(Trail)
 @door.alt_response(200, description="A page of rows; as text/csv all rows.")
+@serves(Operation.AUDIT_TRAIL)
 def get_events(query: dict[str, Any]) -> Response:
     """The audit trail by subject, type, actor, site and time (21 CFR 11.10(e)).
 
@@ -52,8 +56,9 @@ def get_events(query: dict[str, Any]) -> Response:
     """
     held = doors()
     held.follow()
-    found_after = number_key("trail", query.get("after"))
-    after = -1 if found_after is None else found_after
+    site = confined_to(query.get("site"))
+    query = query if site is None else {**query, "site": site}
+    after = _after(query.get("after"))
     if _wants_csv(query):
         rows = stream_with_context(csv_lines(_all(held, query, after)))
         response = Response(rows, content_type="text/csv; charset=utf-8; header=present")
@@ -61,9 +66,21 @@ def get_events(query: dict[str, Any]) -> Response:
         response.headers["Cache-Control"] = "no-store"
         return response
     found = _rows(held, query, after, query["limit"])
-    entries = {row["seq"] for row in found}
-    more = len(entries) >= query["limit"]
-    return page(found, more=more, kind="trail", last=max(entries, default=None))
+    entries = [row[_place()] for row in found]
+    more = len(set(entries)) >= query["limit"]
+    return page(found, more=more, kind="trail", last=entries[-1] if entries else None)
+
+
+def _place() -> str:
+    """The member that names a place in the trail: a position, for a masked reader an event."""
+    return "event" if asking().masked else "seq"
+
+
+def _after(cursor: str | None) -> int | str:
+    if asking().masked:
+        return text_key("trail", cursor) or ""
+    after = number_key("trail", cursor)
+    return -1 if after is None else after
 
 
 def csv_lines(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
@@ -99,8 +116,10 @@ def _wants_csv(query: dict[str, Any]) -> bool:
     return request.accept_mimetypes.best_match(["application/json", CSV]) == CSV
 
 
-def _rows(held: Doors, query: Mapping[str, Any], after: int, limit: int) -> list[dict[str, Any]]:
-    return held.projections.audit_trail(
+def _rows(
+    held: Doors, query: Mapping[str, Any], after: int | str, limit: int
+) -> list[dict[str, Any]]:
+    return held.reading().audit_trail(
         subject=query.get("subject"),
         type=query.get("type"),
         actor=query.get("actor"),
@@ -112,7 +131,7 @@ def _rows(held: Doors, query: Mapping[str, Any], after: int, limit: int) -> list
     )
 
 
-def _all(held: Doors, query: Mapping[str, Any], after: int) -> Iterator[dict[str, Any]]:
+def _all(held: Doors, query: Mapping[str, Any], after: int | str) -> Iterator[dict[str, Any]]:
     while rows := _rows(held, query, after, MAX_PAGE):
         yield from rows
-        after = int(rows[-1]["seq"])
+        after = rows[-1][_place()]

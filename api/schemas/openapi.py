@@ -72,7 +72,35 @@ class Problem(Schema):
     result = fields.Nested(Result, **said("Only for a refused command: the refusal."))
 
 
+class TokenIssued(Schema):
+    """A token, as RFC 6749 section 5.1 answers it."""
+
+    access_token = fields.String(**said("For the header Authorization: Bearer …"))
+    token_type = fields.String(**said("Always Bearer."))
+    expires_in = fields.Integer(**said("Seconds that it lives."))
+    scope = fields.String(**said("As whom it reads: role, site, masked."))
+
+
 _TEXT: Final = {"type": "string"}
+TOKEN_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "application/x-www-form-urlencoded": {
+            "schema": {
+                "type": "object",
+                "required": ["grant_type", "client_assertion_type", "client_assertion"],
+                "properties": {
+                    "grant_type": {"const": "client_credentials"},
+                    "client_assertion_type": {
+                        "const": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+                    },
+                    "client_assertion": {**_TEXT, "description": "A JWT of a registered key."},
+                    "scope": {**_TEXT, "description": "role:<role> site:<SITE> masked"},
+                },
+            }
+        }
+    },
+}
 EVENT_BODY: Final[dict[str, Any]] = {
     "required": True,
     "description": "One statement, or many, one on each line.",

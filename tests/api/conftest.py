@@ -15,6 +15,7 @@ import pytest
 import urllib3
 
 from api.app import DoorSettings, create_app
+from api.context import KEY
 from api.serving import follow
 from tests.build_ledger import TRIAL, BuiltLedger, build_ledger
 
@@ -90,12 +91,16 @@ def built(tmp_path: Path) -> Iterator[BuiltLedger]:
 def open_doors() -> Iterator[Callable[..., Flask]]:
     """Put doors before open ledgers; their projections stop with the test."""
     opened: list[Projections] = []
+    apps: list[Flask] = []
 
     def begin(ledger: TrialLedger, settings: DoorSettings | None = None) -> Flask:
         opened.append(follow(ledger))
-        return create_app(ledger, opened[-1], settings)
+        apps.append(create_app(ledger, opened[-1], settings))
+        return apps[-1]
 
     yield begin
+    for app in apps:
+        app.extensions[KEY].close()
     for projections in opened:
         projections.close()
 

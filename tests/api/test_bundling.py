@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from api.bundling import policy_bytes
 from api.cli.bundling import bundle
 from api.cli.verifying import COULD_NOT_CHECK, DAMAGED, verify
-from tests.build_ledger import TRIAL, BuiltLedger, build_ledger, identify
-from tests.ledger.verification.pack import members_of, write
+from ledger.log.cosignature import Cosigner, open_cosigned
+from ledger.log.policy import parse_policy
+from ledger.verification.dossier import verify_dossier
+from tests.build_ledger import TRIAL, BuiltLedger, build_ledger, identify, seed_of
+from tests.ledger.verification.pack import members_of, sealed_again, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,12 +47,16 @@ def test_a_bundle_is_written_verified_and_written_again_with_the_same_bytes(
     assert run(closed, "--out", str(other)).exit_code == 0
     assert one.read_bytes() == other.read_bytes()
     assert json.loads(written.stdout)["bytes"] == one.stat().st_size
-    assert {"report.html", "report.json", "entries.jsonl"} <= set(members_of(one))
+    members = members_of(one)
+    assert {"report.html", "report.json", "entries.jsonl", "schemas.json"} <= set(members)
+    ed25519, ml_dsa = closed.keys.vkeys
+    opened = open_cosigned(members["checkpoint"], ed25519, [ml_dsa])
+    assert [held.vkey for held in opened.cosignatures] == [ml_dsa]
     trust = ["--key", closed.vkey, "--genesis", closed.ledger.genesis.record.sha256]
     outcome = CliRunner().invoke(verify, [str(one), *trust])
     assert outcome.exit_code == 0
     assert outcome.stdout.startswith("Sound: ")
-    assert "Not checked: projections, head file." in outcome.stdout.splitlines()
+    assert "Not checked: projections, head file, witnesses." in outcome.stdout.splitlines()
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -86,3 +94,52 @@ def test_the_service_serves_the_bundle_the_command_writes(
     built.close()
     run(built, "--out", str(tmp_path / "one.zip"))
     assert (tmp_path / "one.zip").read_bytes() == served
+
+
+def test_a_dossier_ends_with_a_checkpoint_that_bears_both_keys(
+    closed: BuiltLedger, tmp_path: Path
+) -> None:
+    """And says by which keys to check it; another line in it is named."""
+    path = tmp_path / "dossier.zip"
+    run(closed, "--out", str(path), "--subject", "SY01-0001")
+    members = members_of(path)
+    ed25519, ml_dsa = closed.keys.vkeys
+    assert members["vkeys.txt"].decode().split() == [str(ed25519), str(ml_dsa)]
+    opened = open_cosigned(members["checkpoint"], ed25519, [ml_dsa])
+    assert [held.vkey for held in opened.cosignatures] == [ml_dsa]
+    members["vkeys.txt"] = members["vkeys.txt"][:100]
+    report = verify_dossier(write(tmp_path / "f.zip", sealed_again(members)))
+    assert [(f.code, f.field) for f in report.findings] == [("manifest.value", "vkeys.txt")]
+
+
+POLICY = b"""\
+log %(log)s
+witness a %(a)s https://witness.example/a
+witness b %(b)s
+group g 2 a b
+group h any g
+quorum h
+"""
+
+
+def test_a_policy_goes_along_in_one_form(closed: BuiltLedger, tmp_path: Path) -> None:
+    """What is written is the policy that was read, comments and blanks apart."""
+    keys = {
+        name.encode(): str(Cosigner.from_seed(f"witness.example/{name}", seed_of(name)).vkey)
+        for name in ("a", "b")
+    }
+    text = POLICY % {b"log": closed.vkey.encode(), **{k: v.encode() for k, v in keys.items()}}
+    policy = tmp_path / "policy"
+    policy.write_bytes(b"# ours\n" + text.replace(b"witness a ", b"witness\ta  "))
+    path = tmp_path / "one.zip"
+    assert run(closed, "--out", str(path), "--witness-policy", str(policy)).exit_code == 0
+    written = members_of(path)["policy.txt"]
+    assert parse_policy(written) == parse_policy(policy.read_bytes())
+    assert policy_bytes(parse_policy(written)) == written
+    outcome = CliRunner().invoke(verify, [str(path), "--json"])
+    found = json.loads(outcome.stdout)
+    assert outcome.exit_code == 0
+    assert [one["code"] for one in found["notices"]] == ["cosignatures.behind"]
+    demanded = CliRunner().invoke(verify, [str(path), "--policy", str(policy)])
+    assert demanded.exit_code == DAMAGED
+    assert demanded.stdout.startswith("cosignatures.quorum")

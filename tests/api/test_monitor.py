@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from api.mirror import Served
 from api.monitor import RemoteLog, verify_url
 from ledger.errors import Unavailable
+from ledger.log.cosignature import Cosigner
+from ledger.log.policy import parse_policy
+from ledger.verification.cosignatures import Asked
+from ledger.verification.kinds import Check
 from ledger.verification.report import RootOfTrust, Status
 from tests.build_ledger import TRIAL, BuiltLedger, build_ledger, each, identify
 from tests.ledger.build_service import open_copy
 from tests.ledger.verification.damage import codes
+from tests.running_witness import start_witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,3 +127,39 @@ def test_a_log_that_does_not_answer_could_not_be_checked(tmp_path: Path) -> None
     """Neither sound nor damaged."""
     with pytest.raises(Unavailable):
         verify_url("http://127.0.0.1:9/v1/trials/X", tmp_path / "state")
+
+
+def test_what_a_log_publishes_is_checked_too(
+    template: BuiltLedger, tmp_path: Path, serving: Callable[[BuiltLedger], Running]
+) -> None:
+    """The newest published checkpoint with the log's second key, and the cosigned one."""
+    built = open_copy(template, tmp_path / "one")
+    witness = start_witness(tmp_path, "ethics", [built.keys.vkey])
+    policy = parse_policy(f"{witness.policy_line}quorum ethics\n".encode())
+    built.ledger.publish(policy)
+    try:
+        report = verify_url(address(serving(built)), tmp_path / "state", asked=Asked(policy))
+    finally:
+        witness.stop()
+    assert (report.status, report.findings, report.notices) == (Status.SOUND, (), ())
+    assert {Check.PUBLISHED, Check.COSIGNATURES} <= set(report.checks_done)
+    assert Check.TIMESTAMPS not in report.checks_done
+    assert report.publication is not None
+    assert report.publication.cosigned == report.size
+    key = Cosigner.from_seed("x", bytes(32)).vkey
+    stranger = parse_policy(f"witness x {key}\nquorum x\n".encode())
+    again = verify_url(address(serving(built)), tmp_path / "state", asked=Asked(stranger))
+    assert codes(again.findings) == ["cosignatures.quorum"]
+    assert again.publication is not None
+    assert again.publication.unknown_lines == 1
+
+
+def test_a_checkpoint_with_the_first_key_alone_was_not_published(template: BuiltLedger) -> None:
+    """Then there is nothing published to be checked."""
+    with closing(sqlite3.connect(template.directory / "ledger.sqlite3")) as connection:
+        rows = connection.execute("SELECT note FROM checkpoints ORDER BY size").fetchall()
+    vkey = template.keys.vkey
+    assert Served.of(rows[-1][0], None, vkey) is None
+    served = Served.of(rows[-1][0], rows[3][0], vkey)
+    assert served is not None
+    assert [one.note for one in served.published(None, 9)] == [rows[3][0]]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import urllib3
 
-from api.serving import serve
+from api.serving import require_reach, serve
 from ledger.errors import RejectedInput, Unavailable
 from tests.build_ledger import TRIAL, BuiltLedger, Signed, build_ledger, each, identify
 
@@ -193,10 +193,27 @@ def test_it_stops_when_asked_to(tmp_path: Path, serving: Callable[[BuiltLedger],
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "ledger.example", ""])
-def test_it_listens_on_loopback_only_and_says_why(host: str, tmp_path: Path) -> None:
-    """Readers are not authenticated yet."""
-    with pytest.raises(RejectedInput, match="readers are not authenticated yet"):
-        serve(f"sqlite:///{tmp_path}/ledger.sqlite3", host=host)
+def test_a_demonstration_listens_on_loopback_only_and_says_why(host: str, server: Running) -> None:
+    """It is open to whoever can connect."""
+    with pytest.raises(RejectedInput, match="open without a token"):
+        serve(server.built.url, host=host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+def test_a_real_ledger_may_listen_elsewhere_and_asks_for_tls(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its readers prove who they are; that their tokens stay theirs is for the proxy in front."""
+    require_reach(host, demonstration=False)
+    assert "put a proxy with TLS in front" in caplog.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_on_loopback_nothing_is_said(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    """For a demonstration and for any other ledger."""
+    require_reach(host, demonstration=True)
+    require_reach(host, demonstration=False)
+    assert caplog.text == ""
 
 
 def test_more_than_one_process_is_refused_for_now(tmp_path: Path) -> None:

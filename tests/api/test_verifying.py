@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from api.cli.verifying import COULD_NOT_CHECK, DAMAGED, verify
+from ledger.log.cosignature import Cosigner
 from tests.build_ledger import build_ledger
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def test_a_sound_ledger_ends_with_status_0_and_says_what_was_checked(database: P
     assert lines[0].startswith("Sound: ")
     assert "head-file" in lines[1]
     assert "storage" in lines[1]
-    assert lines[2] == "Not checked: projections."
+    assert lines[2] == "Not checked: published, cosignatures, timestamps, projections."
+    assert lines[3] == "  published: nothing published is at hand."
 
 
 def test_a_dropped_trigger_is_damage(database: Path) -> None:
@@ -64,7 +66,7 @@ def test_the_findings_about_the_file_are_there_for_machines(database: Path) -> N
     alter(database, "DROP TRIGGER checkpoints_no_delete")
     report = json.loads(run(database, "--json").stdout)
     assert (report["status"], report["findings"], len(report["storage"])) == ("damaged", [], 1)
-    assert report["not_checked"] == ["projections"]
+    assert report["not_checked"] == ["published", "cosignatures", "timestamps", "projections"]
 
 
 def test_a_head_file_that_was_named_must_be_there(database: Path, tmp_path: Path) -> None:
@@ -79,9 +81,58 @@ def test_without_a_head_file_it_is_said_that_none_was_compared(database: Path) -
     database.with_name(f"{database.name}.head").unlink()
     outcome = run(database)
     assert outcome.exit_code == 0
-    assert "Not checked: head file, projections." in outcome.stdout.splitlines()
+    left = "Not checked: head file, published, cosignatures, timestamps, projections."
+    assert left in outcome.stdout.splitlines()
 
 
 def test_what_is_no_ledger_could_not_be_checked(tmp_path: Path) -> None:
     """Neither sound nor damaged."""
     assert run(tmp_path / "none").exit_code == COULD_NOT_CHECK
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """The database file of a small closed ledger that has published a checkpoint."""
+    built = build_ledger(tmp_path)
+    built.ledger.publish()
+    built.close()
+    return tmp_path / "ledger.sqlite3"
+
+
+def test_what_was_published_beside_the_database_is_checked(published: Path) -> None:
+    """Found by its name; how much there is, is said."""
+    outcome = run(published)
+    assert outcome.exit_code == 0, outcome.output
+    lines = outcome.stdout.splitlines()
+    assert "published, cosignatures, timestamps" in lines[1]
+    assert lines[2] == "Not checked: witnesses, projections."
+    assert any(line.startswith("Published: ") for line in lines)
+
+
+def test_an_altered_published_checkpoint_is_damage(published: Path) -> None:
+    """One finding, by its check."""
+    file = published.with_name(f"{published.name}.published")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        (sql,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'published_checkpoints_no_update'"
+        ).fetchone()
+        connection.execute("DROP TRIGGER published_checkpoints_no_update")
+        connection.execute("UPDATE published_checkpoints SET note = replace(note, '— ', '- ')")
+        connection.execute(sql)
+    outcome = run(published)
+    assert outcome.exit_code == DAMAGED
+    found = [line.partition(" ")[0] for line in outcome.stdout.splitlines()]
+    assert set(found[: found.index("DAMAGED:")]) == {"published.signature"}
+
+
+def test_a_policy_must_be_met(published: Path, tmp_path: Path) -> None:
+    """Nobody cosigned here; without a policy nobody had to."""
+    witness = Cosigner.from_seed("witness.example/ethics", bytes(32))
+    policy = tmp_path / "policy"
+    policy.write_text(f"witness ethics {witness.vkey}\nquorum ethics\n", encoding="utf-8")
+    outcome = run(published, "--policy", str(policy))
+    assert outcome.exit_code == DAMAGED
+    assert outcome.stdout.startswith("cosignatures.quorum at log: ")
+    assert "missing under size" in outcome.stdout
+    policy.write_text("no policy", encoding="utf-8")
+    assert run(published, "--policy", str(policy)).exit_code == COULD_NOT_CHECK
