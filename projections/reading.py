@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ledger.recording.genesis import Genesis
     from ledger.rules.case import Case
     from ledger.signing.strict_json import JsonObject, JsonValue
+    from ledger.storage.database import Database
 
 
 class ReadableLedger(Protocol):
@@ -56,10 +57,11 @@ class OpenedLog:
 
 
 @contextmanager
-def opened(database: str) -> Iterator[OpenedLog]:
+def opened(database: Database | str) -> Iterator[OpenedLog]:
     """Open a database for reading alone: no key, no writer, nothing is created.
 
-    Raises RejectedInput when there is no such database, TrustFailure when it holds no trial.
+    Raises RejectedInput when there is no such database, TrustFailure when it holds no trial,
+    Unavailable when its server does not answer.
     """
     application = LedgerApplication(database, create=False)
     try:
@@ -69,7 +71,7 @@ def opened(database: str) -> Iterator[OpenedLog]:
 
 
 def projections_path(database: Path) -> Path:
-    """The file the projections of a ledger's database lie in."""
+    """The file the projections of a ledger lie in; on both databases each node has its own."""
     return database.with_name(f"{database.name}.projections")
 
 

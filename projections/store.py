@@ -1,7 +1,8 @@
 """Where projections are kept: rows and position in one transaction, in a file of their own.
 
-It builds on the library's tracking recorder. The ledger's file has one writer, so the rows lie
-in ``<database>.projections``; the file can be thrown away at any time and is made again.
+It builds on the library's tracking recorder. The ledger's database has one writer and grants no
+right to change rows, so they lie in an SQLite file of each node, ``<database>.projections``; it
+can be thrown away at any time and is made again.
 """
 
 from __future__ import annotations

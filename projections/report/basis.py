@@ -1,4 +1,7 @@
-"""What a report rests on: rows of the projections and the head they belong to, read once."""
+"""What a report rests on: rows of the projections and the head they belong to, read once.
+
+The masked rendering rests on the material alone; it knows no head.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +47,9 @@ class Software:
     vocabulary_sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """All that the contents of a report read; each row is as the projections give it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """All that the contents of any report read; each row is as the projections give it.
 
     ``sections`` maps a subject to the sections of its view; ``oversight`` holds refusals,
     corrections, late entries and signatures of all streams; ``replay`` is that of ``replayed``.
@@ -56,7 +59,6 @@ class Basis:
     definition: TrialDefinition
     zone: ZoneInfo
     as_of: datetime
-    head: Head
     vkey: str
     software: Software
     sections: Mapping[str, Row]
@@ -65,7 +67,6 @@ class Basis:
     failed_rules: Sequence[Row]
     register: Row
     documents: Sequence[Row]
-    lots: Sequence[Row]
     oversight: Row
     signatures: Row
     replayed: str | None
@@ -100,3 +101,15 @@ class Basis:
         return {
             str(key.get("owner")): str(key.get("name")) for key in shapes(self.register, "keys")
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis(Material):
+    """The material of the unmasked report, with the head it belongs to and the stock.
+
+    ``revelation`` is the data of ``allocation.revealed.v1``, once the list is open.
+    """
+
+    head: Head
+    lots: Sequence[Row]
+    revelation: Row | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from projections.report.sections import (
+    allocation,
     consent,
     deviations,
     eligibility,
@@ -37,8 +38,8 @@ SECTIONS: tuple[Callable[[Basis], JsonObject], ...] = (
     subjects.disposition,
     consent.consent,
     eligibility.eligibility,
-    treatment.allocation,
-    treatment.unblinding,
+    allocation.allocation,
+    allocation.unblinding,
     treatment.infusions,
     treatment.stock,
     follow_up.endpoint,

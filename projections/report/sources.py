@@ -15,6 +15,7 @@ from ledger.errors import RejectedInput, Unavailable
 from ledger.log.entry import entry_hash
 from ledger.log.tiles import node_fetcher
 from ledger.log.tree import frontier_at
+from ledger.rules.guards.closing import REVEALED
 from ledger.rules.members import shapes, text
 from ledger.signing.strict_json import JsonObject, parse_object
 from ledger.storage.tree_reader import StoredTree
@@ -37,7 +38,7 @@ Rows: TypeAlias = "dict[str, dict[str, JsonObject]]"
 """Rows by projection, then by key."""
 
 _TRIAL = "trial"
-_OVERSIGHT = ("refusals", "corrections", "voided", "late_entries", "unsigned", "stale_signatures")
+OVERSIGHT = ("refusals", "corrections", "voided", "late_entries", "unsigned", "stale_signatures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def read_basis(projections: Projections, ledger: ReadableLedger, wanted: Wanted)
     zone = ZoneInfo(ledger.genesis.definition.protocol.sites[0].time_zone)
     sections = _sections(rows, as_of)
     deviations = _deviations(rows, as_of)
-    replayed = _replayed(sections, deviations, wanted.subject)
+    replayed = replayed_subject(sections, deviations, wanted.subject)
     replay = projections.replay(replayed, known_at=size) if replayed is not None else None
     return Basis(
         genesis=ledger.genesis,
@@ -78,7 +79,7 @@ def read_basis(projections: Projections, ledger: ReadableLedger, wanted: Wanted)
         as_of=as_of,
         head=head,
         vkey=ledger.genesis.vkey,
-        software=_software(),
+        software=own_software(),
         sections=sections,
         enrolment=enrolment_view(
             list(rows.get("disposition", {}).values()),
@@ -91,14 +92,21 @@ def read_basis(projections: Projections, ledger: ReadableLedger, wanted: Wanted)
         documents=shapes(rows.get("documents", {}).get(_TRIAL, {}), "documents"),
         lots=[_at(body, as_of) for _, body in sorted(rows.get("lots", {}).items())],
         oversight=_oversight(rows),
-        signatures={"counts": [*_signatures(rows.get("audit", {}).values())]},
+        signatures={"counts": [*signature_counts(rows.get("audit", {}).values())]},
         replayed=replayed,
         replay=replay or {},
-        verification=_plain(wanted.verification),
+        verification=plain_json(wanted.verification),
+        revelation=_revelation(ledger, size),
     )
 
 
-def _plain(verification: Mapping[str, Any] | None) -> JsonObject | None:
+def _revelation(ledger: ReadableLedger, size: int) -> JsonObject | None:
+    """What was published when the list was opened, if that was before ``size``."""
+    rows = ledger.application.stream("allocation/main")
+    return next((row.data for row in rows if row.type == REVEALED and row.seq < size), None)
+
+
+def plain_json(verification: Mapping[str, Any] | None) -> JsonObject | None:
     """A summary that may hold tuples and enumerations, as the JSON it will be."""
     if verification is None:
         return None
@@ -152,7 +160,8 @@ def _head(ledger: ReadableLedger, size: int) -> Head:
     )
 
 
-def _software() -> Software:
+def own_software() -> Software:
+    """The versions of this software and of its vocabulary."""
     try:
         own = version("trial-ledger")
     except PackageNotFoundError:
@@ -188,15 +197,16 @@ def _failed(rows: Rows) -> list[JsonObject]:
 
 def _oversight(rows: Rows) -> JsonObject:
     merged: JsonObject = {}
-    for member in _OVERSIGHT:
+    for member in OVERSIGHT:
         found = [
             dict(row) for body in rows.get("oversight", {}).values() for row in shapes(body, member)
         ]
-        merged[member] = [*sorted(found, key=_position)]
+        merged[member] = [*sorted(found, key=in_log_order)]
     return merged
 
 
-def _signatures(audit: Iterable[JsonObject]) -> list[JsonObject]:
+def signature_counts(audit: Iterable[JsonObject]) -> list[JsonObject]:
+    """How often each key signed with which meaning in audit entries, and when first and last."""
     counts: Counter[tuple[str, ...]] = Counter()
     spans: dict[tuple[str, ...], tuple[str, str]] = {}
     names = ("name", "person", "kind", "kid", "meaning")
@@ -218,7 +228,7 @@ def _signatures(audit: Iterable[JsonObject]) -> list[JsonObject]:
     ]
 
 
-def _replayed(
+def replayed_subject(
     sections: Mapping[str, JsonObject], deviations: Iterable[JsonObject], named: str | None
 ) -> str | None:
     """The subject named, else the one with most deviations, the first of several by id."""
@@ -241,6 +251,7 @@ def _at(body: JsonObject, as_of: datetime) -> JsonObject:
     return found if isinstance(found, dict) else {}
 
 
-def _position(row: JsonObject) -> tuple[int, str]:
+def in_log_order(row: JsonObject) -> tuple[int, str]:
+    """Sort key of rows: position, then field."""
     seq = row.get("seq")
     return (seq if isinstance(seq, int) else 0), str(row.get("field") or "")

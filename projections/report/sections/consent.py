@@ -9,10 +9,10 @@ from projections.report.document import column, part, plain, section, table
 
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject
-    from projections.report.basis import Basis
+    from projections.report.basis import Material
 
 
-def consent(basis: Basis) -> JsonObject:
+def consent(basis: Material) -> JsonObject:
     """Every consent form as signed, with what the rules find, and all that followed (R-41…R-48)."""
     return section(
         "consent",
@@ -43,7 +43,7 @@ def consent(basis: Basis) -> JsonObject:
     )
 
 
-def _forms(basis: Basis) -> JsonObject:
+def _forms(basis: Material) -> JsonObject:
     rows: list[JsonObject] = []
     for subject, found in basis.of("consent"):
         procedure = shape(found, "first_procedure")
@@ -95,7 +95,7 @@ def _forms(basis: Basis) -> JsonObject:
     )  # fmt: skip
 
 
-def _withdrawals(basis: Basis) -> JsonObject:
+def _withdrawals(basis: Material) -> JsonObject:
     rows = [
         {**row, "reason_code": text(shape(row, "content") or {}, "reason_code")}
         for row in basis.rows("consent", "withdrawals")
@@ -117,7 +117,7 @@ def _withdrawals(basis: Basis) -> JsonObject:
 
 
 def _contents(
-    basis: Basis, member: str, caption: str, members: list[tuple[str, str]]
+    basis: Material, member: str, caption: str, members: list[tuple[str, str]]
 ) -> JsonObject:
     rows: list[JsonObject] = []
     for row in basis.rows("consent", member):

@@ -11,12 +11,12 @@ from projections.report.document import column, note, part, plain, section, tabl
 if TYPE_CHECKING:
     from ledger.rules.deviation import CaseRule, TrialRule
     from ledger.signing.strict_json import JsonObject
-    from projections.report.basis import Basis, Row
+    from projections.report.basis import Material, Row
 
 _REPORTED = "reported by a person"
 
 
-def deviations(basis: Basis) -> JsonObject:
+def deviations(basis: Material) -> JsonObject:
     """Deviations by rule, then each; what cannot be decided stands apart (R-63; E3 16.2.2.4)."""
     rows = [_deviation(row) for row in basis.deviations]
     open_rows = [row for row in rows if row["standing"] == "indeterminate"]
@@ -139,7 +139,7 @@ def _known() -> dict[str, CaseRule | TrialRule]:
     return found
 
 
-def rules(basis: Basis) -> JsonObject:
+def rules(basis: Material) -> JsonObject:
     """Every rule the report applies, with its definition and what it found."""
     counts: dict[str, int] = {}
     for row in basis.deviations:

@@ -9,7 +9,7 @@ from projections.report.document import column, note, part, plain, section, tabl
 
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
-    from projections.report.basis import Basis
+    from projections.report.basis import Material
 
 _LETTERS = {
     "MET": "met",
@@ -22,7 +22,7 @@ _LETTERS = {
 """Results as the matrix shows them: what speaks against the subject stands in capitals."""
 
 
-def eligibility(basis: Basis) -> JsonObject:
+def eligibility(basis: Material) -> JsonObject:
     """Criterion by criterion, first at a glance, then each with its evidence (R-50, R-51)."""
     rows = [
         {
@@ -72,7 +72,7 @@ def eligibility(basis: Basis) -> JsonObject:
     )
 
 
-def _matrix(basis: Basis) -> JsonObject:
+def _matrix(basis: Material) -> JsonObject:
     ids = [criterion.id for criterion in basis.definition.protocol.criteria]
     rows: list[JsonObject] = []
     for subject, found in basis.of("eligibility"):
@@ -105,7 +105,7 @@ def _matrix(basis: Basis) -> JsonObject:
     )
 
 
-def _decisions(basis: Basis, member: str, caption: str) -> JsonObject:
+def _decisions(basis: Material, member: str, caption: str) -> JsonObject:
     rows = [
         {**row, "reason": text(shape(row, "content") or {}, "reason_code")}
         for row in basis.rows("eligibility", member)
@@ -125,7 +125,7 @@ def _decisions(basis: Basis, member: str, caption: str) -> JsonObject:
     )
 
 
-def _criteria(basis: Basis) -> JsonObject:
+def _criteria(basis: Material) -> JsonObject:
     rows: list[JsonObject] = [
         {
             "id": criterion.id,

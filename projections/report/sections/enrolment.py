@@ -9,7 +9,7 @@ from projections.report.document import figure, plain, section, table
 
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
-    from projections.report.basis import Basis, Row
+    from projections.report.basis import Material, Row
 
 _ENDS = (
     ("on_study", "on study"),
@@ -19,6 +19,7 @@ _ENDS = (
     ("discontinued", "discontinued"),
     ("dead", "died"),
 )
+_ANALYSED = ("analysed", "achieved", "not_achieved", "not_analysed")
 _DOSES = (
     ("received", "received as allocated"),
     ("received_in_part", "received in part"),
@@ -27,10 +28,9 @@ _DOSES = (
 )
 
 
-def flow(basis: Basis) -> JsonObject:
+def flow(basis: Material) -> JsonObject:
     """The CONSORT flow as a figure and as a table whose sums are shown to close."""
     counts = basis.enrolment
-    sums = _sums(counts)
     return section(
         "flow",
         "Enrolment flow",
@@ -42,24 +42,66 @@ def flow(basis: Basis) -> JsonObject:
             text=_told(counts),
             data=_boxes(counts),
         ),
-        table(
-            "flow-table",
-            "Counts of the flow",
-            [plain("What", "what"), plain("Subjects", "count", "number")],
-            _flow_rows(counts),
-            group="stage",
+        _table(_flow_rows(counts)),
+        _closing(_sums(counts)),
+    )
+
+
+def _table(rows: list[JsonObject]) -> JsonObject:
+    return table(
+        "flow-table",
+        "Counts of the flow",
+        [plain("What", "what"), plain("Subjects", "count", "number")],
+        rows,
+        group="stage",
+    )
+
+
+def _closing(sums: list[JsonObject]) -> JsonObject:
+    return table(
+        "flow-sums",
+        "Sums that must close",
+        [
+            plain("Sum", "sum"),
+            plain("Whole", "whole", "number"),
+            plain("Parts together", "parts", "number"),
+            plain("Closes", "closes", "flag"),
+        ],
+        sums,
+    )
+
+
+def flow_without_arms(basis: Material) -> JsonObject:
+    """The flow down to randomisation, and outcomes of all who are randomised, in one."""
+    counts = basis.enrolment
+    outcomes = shape(counts, "outcomes") or {}
+    rows: list[JsonObject] = [
+        _flow_row("All randomised", words, _count(outcomes, name)) for name, words in _ENDS
+    ]
+    rows += [
+        _flow_row("All randomised", name.replace("_", " "), _count(outcomes, name))
+        for name in _ANALYSED
+    ]
+    randomized = _count(counts, "randomized")
+    ended = sum(_count(outcomes, name) for name, _ in _ENDS)
+    whole_flow = [
+        *_sums(counts)[:2],
+        _sum("randomised = on study + ended", randomized, ended),
+    ]
+    return section(
+        "flow",
+        "Enrolment flow",
+        "Every subject the site identified, from assessment to randomisation; what became of "
+        "them afterwards is counted over all arms together.",
+        figure(
+            "flow-figure",
+            "consort",
+            title="Flow of participants",
+            text=_told(counts),
+            data=_boxes(counts),
         ),
-        table(
-            "flow-sums",
-            "Sums that must close",
-            [
-                plain("Sum", "sum"),
-                plain("Whole", "whole", "number"),
-                plain("Parts together", "parts", "number"),
-                plain("Closes", "closes", "flag"),
-            ],
-            sums,
-        ),
+        _table(_flow_rows(counts) + rows),
+        _closing(whole_flow),
     )
 
 
@@ -84,11 +126,12 @@ def _told(counts: Row) -> str:
         f"{_name(arm)}: {_count(arm, 'allocated')} allocated, {_count(arm, 'analysed')} analysed"
         for arm in _arms(counts)
     )
-    return (
+    told = (
         f"{_count(counts, 'assessed')} assessed, {_count(_excluded(counts), 'total')} excluded, "
         f"{_count(counts, 'in_screening')} in screening, {_count(counts, 'randomized')} "
-        f"randomised. {arms}."
+        "randomised."
     )
+    return f"{told} {arms}." if arms else told
 
 
 def _lines(counts: Row | None) -> list[JsonValue]:
@@ -161,7 +204,7 @@ def _flow_rows(counts: Row) -> list[JsonObject]:
         stage = _name(arm)
         rows.append(_flow_row(stage, "allocated", _count(arm, "allocated")))
         rows += [_flow_row(stage, words, _count(arm, name)) for name, words in (*_DOSES, *_ENDS)]
-        for name in ("analysed", "achieved", "not_achieved", "not_analysed"):
+        for name in _ANALYSED:
             rows.append(_flow_row(stage, name.replace("_", " "), _count(arm, name)))
     return rows
 

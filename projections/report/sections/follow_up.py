@@ -10,7 +10,7 @@ from projections.report.proportions import wilson
 
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
-    from projections.report.basis import Basis
+    from projections.report.basis import Material
 
 _INPUTS = (
     ("bilirubin", "Bilirubin"),
@@ -22,7 +22,7 @@ _INPUTS = (
 )
 
 
-def endpoint(basis: Basis) -> JsonObject:
+def endpoint(basis: Material) -> JsonObject:
     """Visits in their windows, Child-Pugh from its five inputs, the endpoint by arm (R-74)."""
     definition = basis.definition.protocol.endpoint
     arms = _by_arm(basis)
@@ -58,6 +58,41 @@ def endpoint(basis: Basis) -> JsonObject:
     )
 
 
+def endpoint_without_arms(basis: Material) -> JsonObject:
+    """Child-Pugh from its five inputs and the endpoint by subject, of all arms together."""
+    definition = basis.definition.protocol.endpoint
+    rows: list[JsonObject] = [
+        {"subject": subject, **(shape(found, "endpoint") or {})}
+        for subject, found in basis.of("visits")
+        if (shape(basis.sections[subject], "allocation") or {}).get("randomized") is True
+    ]
+    return section(
+        "endpoint",
+        "Visits and primary endpoint",
+        f"{definition.label}, {definition.time_frame}. Each score is worked out from its five "
+        "recorded inputs; none is entered.",
+        note(
+            "Windows of visits that are counted from an infusion are withheld: such a visit "
+            "shows once it is recorded, and an endpoint that was missed stays open until the "
+            "subject has left the study."
+        ),
+        table(
+            "endpoint-subjects",
+            "Primary endpoint by subject",
+            [
+                plain("Subject", "subject"),
+                plain("Class", "class"),
+                plain("Status", "status", "word"),
+                plain("Counts as", "counts_as", "word"),
+                plain("Why", "reason"),
+            ],
+            rows,
+        ),
+        _scores(basis),
+        _visits(basis),
+    )
+
+
 _ARM_COLUMNS = [
     plain("Arm", "label"),
     plain("Randomised", "allocated", "number"),
@@ -70,7 +105,7 @@ _ARM_COLUMNS = [
 ]
 
 
-def _by_arm(basis: Basis) -> list[JsonObject]:
+def _by_arm(basis: Material) -> list[JsonObject]:
     rows: list[JsonObject] = []
     for arm in shapes(basis.enrolment, "arms"):
         count, total = whole(arm, "achieved") or 0, whole(arm, "analysed") or 0
@@ -91,7 +126,7 @@ def _by_arm(basis: Basis) -> list[JsonObject]:
     return rows
 
 
-def _subjects(basis: Basis) -> JsonObject:
+def _subjects(basis: Material) -> JsonObject:
     rows: list[JsonObject] = []
     for subject, found in basis.of("visits"):
         allocated = shapes(shape(basis.sections[subject], "allocation") or {}, "allocations")
@@ -118,7 +153,7 @@ def _subjects(basis: Basis) -> JsonObject:
     )
 
 
-def _scores(basis: Basis) -> JsonObject:
+def _scores(basis: Material) -> JsonObject:
     rows = []
     for row in basis.rows("visits", "child_pugh"):
         inputs, points = shape(row, "inputs") or {}, shape(row, "points") or {}
@@ -161,7 +196,7 @@ def _scores(basis: Basis) -> JsonObject:
     )
 
 
-def _visits(basis: Basis) -> JsonObject:
+def _visits(basis: Material) -> JsonObject:
     rows = [
         {**row, "id": f"{row['subject']}/{row['visit']}"} for row in basis.rows("visits", "visits")
     ]
@@ -186,7 +221,7 @@ def _visits(basis: Basis) -> JsonObject:
     )
 
 
-def safety(basis: Basis) -> JsonObject:
+def safety(basis: Material) -> JsonObject:
     """Adverse events, deaths, transplants and pregnancies with their clocks (R-64)."""
     rows = []
     for row in basis.rows("safety", "events"):

@@ -12,14 +12,14 @@ from projections.times import utc_text
 
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
-    from projections.report.basis import Basis
+    from projections.report.basis import Basis, Material
 
 _LONGEST_VALUE = 600
 
 
 def certificate(basis: Basis) -> JsonObject:
     """What this is a copy of, and what anyone needs to check it (R-19, R-20, R-23)."""
-    head, software = basis.head, basis.software
+    head = basis.head
     copy = facts(
         "copy-of",
         [
@@ -33,7 +33,20 @@ def certificate(basis: Basis) -> JsonObject:
             ("Rendering", "Unmasked: allocation is shown as far as it is opened", "text"),
         ],
     )
-    trust = facts(
+    return section(
+        "certificate",
+        "Certificate of copy",
+        "Which state of which ledger this report shows, made by which software, and the root of "
+        "trust it can be checked against.",
+        copy,
+        *trust(basis),
+    )
+
+
+def trust(basis: Material) -> tuple[JsonObject, ...]:
+    """The root of trust, what made the report, and what of the protocol is assumed."""
+    software = basis.software
+    root = facts(
         "root-of-trust",
         [
             ("Log verifier key", basis.vkey, "hash"),
@@ -48,24 +61,15 @@ def certificate(basis: Basis) -> JsonObject:
             ("Criteria set", basis.definition.protocol.criteria_version, "text"),
         ],
     )
-    trusting = note(
+    comparing = note(
         "Check the verifier key and the hash of entry 0 against what you were handed by another "
         "way than this report: a report that comes with its own root of trust proves only that "
         "it agrees with itself."
     )
-    return section(
-        "certificate",
-        "Certificate of copy",
-        "Which state of which ledger this report shows, made by which software, and the root of "
-        "trust it can be checked against.",
-        copy,
-        trust,
-        trusting,
-        _assumed(basis),
-    )
+    return root, comparing, _assumed(basis)
 
 
-def _assumed(basis: Basis) -> JsonObject:
+def _assumed(basis: Material) -> JsonObject:
     whole = basis.definition.to_json()
     rows: list[JsonObject] = [
         {
@@ -116,7 +120,7 @@ def _spelled(value: JsonValue) -> str:
     return "none" if value is None else str(value)
 
 
-def trial(basis: Basis) -> JsonObject:
+def trial(basis: Material) -> JsonObject:
     """Identification of the trial as registered and as configured."""
     registry, protocol = basis.definition.registry, basis.definition.protocol
     about = facts(
@@ -149,7 +153,7 @@ def trial(basis: Basis) -> JsonObject:
     )
 
 
-def _arms(basis: Basis) -> JsonObject:
+def _arms(basis: Material) -> JsonObject:
     protocol = basis.definition.protocol
     rows: list[JsonObject] = [
         {
@@ -174,7 +178,7 @@ def _arms(basis: Basis) -> JsonObject:
     )
 
 
-def _schedule(basis: Basis) -> JsonObject:
+def _schedule(basis: Material) -> JsonObject:
     rows: list[JsonObject] = [
         {
             "id": visit.id,
@@ -202,7 +206,7 @@ def _schedule(basis: Basis) -> JsonObject:
     )
 
 
-def documents(basis: Basis) -> JsonObject:
+def documents(basis: Material) -> JsonObject:
     """Documents with the bodies' decisions and from when they may be used (R-41)."""
     sites: list[JsonObject] = [
         {"id": site.id, "site": site.id, "name": site.name, "time_zone": site.time_zone}

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ledger.signing.strict_json import JsonObject
-    from projections.report.basis import Basis, Row
+    from projections.report.basis import Material, Row
 
 _SEVERITIES = ("critical", "important", "minor")
 
 
-def glance(basis: Basis) -> JsonObject:
+def glance(basis: Material) -> JsonObject:
     """Soundness, progress, deviations and open points, in words anybody can read."""
     counts = basis.enrolment
     planned = basis.definition.protocol.planned_number
@@ -59,10 +59,10 @@ def _deviations(rows: Sequence[Row]) -> str:
     return ", ".join(said) + (f"; {undecided} could not be decided" if undecided else "")
 
 
-def _listed(basis: Basis, member: str) -> int:
+def _listed(basis: Material, member: str) -> int:
     rows = basis.oversight.get(member)
     return len(rows) if isinstance(rows, list) else 0
 
 
-def _changed(basis: Basis) -> int:
+def _changed(basis: Material) -> int:
     return _listed(basis, "corrections") + _listed(basis, "voided")

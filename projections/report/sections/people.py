@@ -10,13 +10,13 @@ from projections.report.document import column, part, plain, section, table
 
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject
-    from projections.report.basis import Basis, Row
+    from projections.report.basis import Material, Row
 
 _OUTSIDE = ("DV-07", "DV-39")
 """Rules that find acts outside a delegation, its dates or without training."""
 
 
-def delegation(basis: Basis) -> JsonObject:
+def delegation(basis: Material) -> JsonObject:
     """Who was delegated what, from when to when, and trained in what (R-61, R-62)."""
     rows: list[JsonObject] = [
         {**row, "training_count": len(_training_of(row))}
@@ -87,7 +87,7 @@ def _training_of(row: object) -> tuple[str, ...]:
     return tuple(str(item) for item in found) if isinstance(found, list) else ()
 
 
-def keys(basis: Basis) -> JsonObject:
+def keys(basis: Material) -> JsonObject:
     """Keys and roles with every change, and who made it (R-31, R-34)."""
     key_rows: list[JsonObject] = [
         {
@@ -153,12 +153,12 @@ def keys(basis: Basis) -> JsonObject:
     )
 
 
-def _name(basis: Basis, row: Row, member: str) -> str | None:
+def _name(basis: Material, row: Row, member: str) -> str | None:
     person = text(row, member)
     return None if person is None else basis.name_of(person)
 
 
-def signatures(basis: Basis) -> JsonObject:
+def signatures(basis: Material) -> JsonObject:
     """How often each key signed with which meaning; what is unsigned or stale (R-24…R-30)."""
     counts: list[JsonObject] = [
         {**row, "id": f"{row.get('kid')}/{row.get('meaning') or 'none'}"}
@@ -206,7 +206,7 @@ def signatures(basis: Basis) -> JsonObject:
     )
 
 
-def _due(basis: Basis, member: str, caption: str) -> JsonObject:
+def _due(basis: Material, member: str, caption: str) -> JsonObject:
     return table(
         member.replace("_", "-"),
         caption,

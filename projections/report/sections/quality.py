@@ -11,10 +11,10 @@ from projections.report.words import duration
 
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
-    from projections.report.basis import Basis, Row
+    from projections.report.basis import Material, Row
 
 
-def refusals(basis: Basis) -> JsonObject:
+def refusals(basis: Material) -> JsonObject:
     """Commands the ledger refused, with the rules that spoke against them (R-08)."""
     rows: list[JsonObject] = [
         {
@@ -47,7 +47,7 @@ def refusals(basis: Basis) -> JsonObject:
     )
 
 
-def corrections(basis: Basis) -> JsonObject:
+def corrections(basis: Material) -> JsonObject:
     """Each corrected field with old, new and reason; each voided record (R-05, R-06)."""
     rows: list[JsonObject] = [
         {
@@ -117,7 +117,7 @@ def _reason(row: Row) -> JsonValue:
     return None if code is None and words is None else {"code": code, "text": words}
 
 
-def late_entries(basis: Basis) -> JsonObject:
+def late_entries(basis: Material) -> JsonObject:
     """What was recorded later than the limit after it happened (R-11, R-12)."""
     hours = basis.definition.protocol.late_entry_limit_hours
     rows: list[JsonObject] = [

@@ -12,13 +12,13 @@ from projections.report.words import ABSENT, duration, words
 
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
-    from projections.report.basis import Basis, Row
+    from projections.report.basis import Material, Row
 
 _UNTOLD = frozenset({"record", "request", "_sd", "_sd_alg"})
 """Members that say how a record came about; the table has columns for that."""
 
 
-def replay(basis: Basis) -> JsonObject:
+def replay(basis: Material) -> JsonObject:
     """The full course of one subject, in order of occurrence (R-16)."""
     if basis.replayed is None:
         return section(
@@ -63,7 +63,7 @@ _COURSE = [
 ]
 
 
-def _step(basis: Basis, row: Row) -> JsonObject:
+def _step(basis: Material, row: Row) -> JsonObject:
     found = shapes(row, "deviations")
     return {
         "event": text(row, "event"),
@@ -90,7 +90,7 @@ def _signers(row: Row) -> list[JsonValue]:
     ]
 
 
-def _told(basis: Basis, row: Row) -> str:
+def _told(basis: Material, row: Row) -> str:
     content = without_identity(text(row, "type") or "", shape(row, "content") or {})
     told = [
         f"{name.replace('_', ' ')}: {basis.name_of(words(value))}"
@@ -108,11 +108,12 @@ def _effect(row: Row) -> str | None:
     decision = shape(row, "decision")
     said = []
     if state is not None:
-        irregular = "" if state.get("regular") is True else " (irregular)"
+        irregular = " (irregular)" if state.get("regular") is False else ""
         said.append(f"{text(state, 'from') or 'nothing'} → {text(state, 'to')}{irregular}")
     if decision is not None and text(decision, "type") == REFUSED:
         rules = "; ".join(
-            f"{text(one, 'id')}: {text(one, 'message')}" for one in shapes(decision, "rules")
+            ": ".join(word for name in ("id", "message") if (word := text(one, name)))
+            for one in shapes(decision, "rules")
         )
         said.append(f"refused: {rules}")
     return ". ".join(said) or None
@@ -125,11 +126,17 @@ def _changes(row: Row) -> list[JsonValue]:
             place = text(change, "pointer") or ""
             sealed = is_identity(text(row, "type") or "", place)
             values = "" if sealed else f" {words(change.get('old'))} → {words(change.get('new'))}"
-            listed.append(f"corrected at {whole(correction, 'seq')}: {place}{values}")
+            listed.append(f"corrected{_at(correction)}: {place}{values}")
     voided = shape(row, "voided_by")
     if voided is not None:
-        listed.append(f"voided at {whole(voided, 'seq')}: {words(_plain(voided.get('reason')))}")
+        listed.append(f"voided{_at(voided)}: {words(_plain(voided.get('reason')))}")
     return listed
+
+
+def _at(row: Row) -> str:
+    """The position of a record, where the reader may know it."""
+    seq = whole(row, "seq")
+    return "" if seq is None else f" at {seq}"
 
 
 def _plain(value: JsonValue) -> JsonValue:

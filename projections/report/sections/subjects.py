@@ -9,10 +9,10 @@ from projections.report.document import column, figure, part, plain, section, ta
 
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject
-    from projections.report.basis import Basis, Row
+    from projections.report.basis import Material, Row
 
 
-def recruitment(basis: Basis) -> JsonObject:
+def recruitment(basis: Material) -> JsonObject:
     """Subjects consented and randomised by month, against the planned number."""
     months: list[JsonObject] = [
         {
@@ -53,7 +53,7 @@ def recruitment(basis: Basis) -> JsonObject:
     )
 
 
-def disposition(basis: Basis) -> JsonObject:
+def disposition(basis: Material) -> JsonObject:
     """Where each subject stands (ICH E3 16.2.1)."""
     return section(
         "disposition",
@@ -74,6 +74,38 @@ def disposition(basis: Basis) -> JsonObject:
                 plain("Irregular", "irregular", "alarm"),
             ],
             [_disposition(subject, found) for subject, found in basis.sections.items()],
+            wide=True,
+        ),
+    )
+
+
+def disposition_without_arms(basis: Material) -> JsonObject:
+    """Where each subject stands, with the day of randomisation and nothing of treatment."""
+    rows: list[JsonObject] = [
+        {
+            **_disposition(subject, found),
+            "randomized_on": text(shape(found, "allocation") or {}, "randomized_on"),
+        }
+        for subject, found in basis.sections.items()
+    ]
+    return section(
+        "disposition",
+        "Subject disposition",
+        "One row for each subject: consent, screening, randomisation, and the state now. Who is "
+        "randomised and has not ended the study is on study, whatever was given.",
+        table(
+            "disposition-table",
+            "Subjects",
+            [
+                plain("Subject", "subject"),
+                column("Sex, age", part("sex", "word"), part("age", "number")),
+                plain("Consented", "consented_at", "time"),
+                plain("Randomised", "randomized_on", "day"),
+                plain("Last contact", "last_contact", "time"),
+                column("State", part("state", "word"), part("reason", "text")),
+                plain("Irregular", "irregular", "alarm"),
+            ],
+            rows,
             wide=True,
         ),
     )

@@ -1,4 +1,4 @@
-"""Allocation, unblinding, infusions and the stock of the investigational product."""
+"""Infusions and the stock of the investigational product."""
 
 from __future__ import annotations
 
@@ -12,60 +12,6 @@ if TYPE_CHECKING:
     from projections.report.basis import Basis
 
 _BALANCE = ("received", "in_stock", "used", "returned", "destroyed")
-
-
-def allocation(basis: Basis) -> JsonObject:
-    """Each allocation in the order of the log, with slot and stratum (R-55; E3 16.1.7)."""
-    rows = sorted(basis.rows("allocation", "allocations"), key=_position)
-    return section(
-        "allocation",
-        "Randomization and allocation",
-        "Each allocation in the order of the log. The list was sealed under its Merkle root "
-        "before the first subject; every row opens one slot of it.",
-        table(
-            "allocations",
-            "Allocations",
-            [
-                plain("Seq", "seq", "number"),
-                plain("Subject", "subject"),
-                plain("Allocated", "allocated_at", "time"),
-                plain("Stratum", "stratum"),
-                plain("Slot", "slot", "number"),
-                column("Arm", part("arm_label")),
-                column("Method", part("method", "word"), part("envelope", "text", "envelope")),
-                plain("Requested by", "requested_by", "person"),
-                column("Record, list root", part("event", "code"), part("list_root", "hash")),
-            ],
-            rows,
-            wide=True,
-        ),
-    )
-
-
-def unblinding(basis: Basis) -> JsonObject:
-    """Every breaking of the blind, asked for or not (R-56, R-57)."""
-    rows = sorted(basis.rows("allocation", "unblindings"), key=_position)
-    return section(
-        "unblinding",
-        "Unblinding",
-        "Emergency, planned and accidental unblinding: who, when, why, and who was told.",
-        table(
-            "unblindings",
-            "Unblindings",
-            [
-                plain("Subject", "subject"),
-                plain("Kind", "kind", "word"),
-                plain("When", "occurred_utc", "time"),
-                plain("By", "by", "person"),
-                column("Reason", part("reason_code"), part("reason_text"), part("cause")),
-                plain("Told to", "told_to", "list"),
-                plain("Impact", "impact"),
-                plain("Record", "event", "code"),
-            ],
-            rows,
-            wide=True,
-        ),
-    )
 
 
 def infusions(basis: Basis) -> JsonObject:
@@ -228,8 +174,3 @@ def _expiry(lot: object) -> str | None:
 
 def _list(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else []
-
-
-def _position(row: JsonObject) -> tuple[int, str]:
-    seq = row.get("seq")
-    return (seq if isinstance(seq, int) else 0), str(row.get("event"))
