@@ -1,0 +1,190 @@
+"""The primary dies under load, its standby is promoted, and later the old one comes back."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ledger.log.note import VerifierKey
+from ledger.log.proof import parse_receipt, verify_receipt
+from ledger.service import TrialLedger
+from ledger.storage.database import Database
+from ledger.storage.open_evidence import open_evidence
+from ledger.verification.run import verify
+from tests.faults.cluster import (
+    PatientSender,
+    attach_standby,
+    build_on,
+    files_for_node,
+    files_of,
+    node,
+    start_pair,
+)
+from tests.faults.kept import TALLY
+from tests.faults.serving import sending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tests.build_ledger import BuiltLedger
+    from tests.faults.cluster import Pair
+    from tests.faults.serving import Service
+
+BEFORE, AFTER = 3.0, 3.0
+"""Seconds of load before the primary dies, and after the first answer of the new one."""
+
+DETECTED = 1.0
+"""Seconds until an operator, or his tool, notices and promotes."""
+
+LONGEST = 30.0
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Two servers of this test's own."""
+    found = start_pair()
+    if found is None:
+        pytest.skip("NO POSTGRESQL server binaries are installed: failover was not tried.")
+    yield found
+    found.remove()
+
+
+def require_all_there(database: Database, vkey: str, senders: Sequence[PatientSender]) -> int:
+    """Every receipt proves the entry it names, no event stands twice; the number of entries."""
+    key = VerifierKey.parse(vkey)
+    with closing(TrialLedger(database)) as ledger:
+        assert ledger.refusal is None, ledger.refusal
+        store = ledger.application.store
+        size = store.head().size
+        seen = Counter(
+            record.id
+            for start in range(0, size, 500)
+            for record in ledger.application.records(start, start + 500)
+        )
+        lost = []
+        for sender in senders:
+            assert sender.faults == []
+            for event, receipts in sender.given.items():
+                for text in receipts:
+                    receipt = parse_receipt(text)
+                    data = store.entry(receipt.index)
+                    if data is None or not seen[event]:
+                        lost.append(event)
+                        continue
+                    verify_receipt(receipt, data, key)
+    doubled = [event for event, times in seen.items() if times > 1]
+    TALLY["acknowledged"] += sum(len(sender.given) for sender in senders)
+    TALLY["lost"] += len(lost)
+    TALLY["doubled"] += len(doubled)
+    assert (lost, doubled) == ([], [])
+    with open_evidence(database, head_file=files_of(database.url, database.place.parent).head) as s:
+        report = verify(s)
+        assert [str(found) for found in (*report.findings, *s.storage())] == []
+    assert report.obstacle is None
+    return size
+
+
+def senders_for(nodes: Sequence[Service], vkey: str) -> list[PatientSender]:
+    """Two that know one node each, two that know both, each beginning with another."""
+    one, other = (service.address for service in nodes)
+    ways = [[one], [other], [one, other], [other, one]]
+    return [PatientSender(number, way, vkey) for number, way in enumerate(ways, start=1)]
+
+
+def fail_over(pair: Pair, senders: Sequence[PatientSender]) -> tuple[float, float, float]:
+    """Kill the primary, promote, wait for an answer: when each was, by the monotonic clock."""
+    given = [len(sender.posted) for sender in senders]
+    pair.primary.kill()
+    killed = time.monotonic()
+    TALLY["primary killed (SIGKILL)"] += 1
+    time.sleep(DETECTED)
+    pair.standby.promote()
+    promoted = time.monotonic()
+    deadline = promoted + LONGEST
+    while any(
+        not any(one.answered > promoted for one in sender.posted[before:])
+        for sender, before in zip(senders, given, strict=True)
+    ):
+        assert time.monotonic() < deadline, "a sender has no answer from the new primary"
+        time.sleep(0.05)
+    TALLY["standby promoted"] += 1
+    return killed, promoted, time.monotonic()
+
+
+def tell(
+    senders: Sequence[PatientSender], killed: float, promoted: float, all_served: float
+) -> int:
+    """Write the time line into the summary; the longest stall in milliseconds."""
+    answered = [one.answered for sender in senders for one in sender.posted]
+    last = max(at for at in answered if at <= killed)
+    first = min(at for at in answered if at > promoted)
+    between = [at for at in answered if killed < at <= promoted]
+    stall = max(one.answered - one.began for sender in senders for one in sender.posted)
+    for name, seconds in (
+        ("1 last answer before the primary died", last - killed),
+        ("2 standby promoted", promoted - killed),
+        ("3 first answer of the new primary", first - killed),
+        ("4 all senders answered again", all_served - killed),
+        ("5 longest stall of a sender", stall),
+    ):
+        TALLY[f"failover, ms after the kill: {name}"] = round(seconds * 1000)
+    TALLY["failover: answers between kill and promotion"] += len(between)
+    return round(stall * 1000)
+
+
+def require_old_primary_refused(
+    pair: Pair, built: BuiltLedger, files: Path, directory: Path
+) -> None:
+    """Started again as it was, a node pointed at it names both heads and signs nothing."""
+    pair.primary.start()
+    url = pair.url_of(pair.primary)
+    database = Database.parse(url, files=files_for_node(files, directory))
+    kept = files_of(url, directory).head.read_text().splitlines()[1]
+    with closing(TrialLedger(database)) as ledger:
+        assert ledger.refusal is not None
+        assert ledger.refusal.code in ("head.rolled-back", "head.forked")
+        size = ledger.application.store.head().size
+        assert f"size {size}" in ledger.refusal.message
+        assert f"size {kept}" in ledger.refusal.message
+        assert ledger.writer is None
+    TALLY[f"old primary refused: {ledger.refusal.code}"] += 1
+    assert built.vkey
+
+
+@pytest.mark.long
+def test_a_failover_under_load_loses_nothing_doubles_nothing_and_forks_nothing(
+    pair: Pair, tmp_path: Path
+) -> None:
+    """Two service nodes, four senders, one dead primary, one promotion."""
+    built = build_on(pair, tmp_path / "one")
+    files_for_node(tmp_path / "one", tmp_path / "two")
+    nodes = [node(pair.url, tmp_path / name) for name in ("one", "two")]
+    senders = senders_for(nodes, built.vkey)
+    try:
+        for service in nodes:
+            service.start()
+        with sending(list(senders)):
+            time.sleep(BEFORE)
+            killed, promoted, served = fail_over(pair, senders)
+            time.sleep(AFTER)
+        stall = tell(senders, killed, promoted, served)
+        for sender in senders:
+            for event in (*sender.unanswered(), *sender.events[-20:], *sender.events[:20]):
+                assert sender.post(event, attempts=8), event.id
+        assert [service.status("/readyz") for service in nodes] == [200, 200]
+    finally:
+        for service in nodes:
+            service.stop()
+    new = pair.url_of(pair.standby)
+    sizes = {
+        require_all_there(Database.parse(new, files=tmp_path / name), built.vkey, senders)
+        for name in ("one", "two")
+    }
+    assert len(sizes) == 1
+    require_old_primary_refused(pair, built, tmp_path / "one", tmp_path / "returned")
+    assert stall < LONGEST * 1000
