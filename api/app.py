@@ -15,9 +15,11 @@ from api import door, problems
 from api.access import control
 from api.access.table import PUBLIC
 from api.context import KEY, Doors
+from api.direct import DirectPosts
 from api.metrics import Metrics
 from api.resources import (
     access_log,
+    allocation,
     bundle,
     deviations,
     events,
@@ -41,9 +43,11 @@ if TYPE_CHECKING:
 
     from ledger.publication.timestamp_follower import TimestampFollower
     from ledger.service import TrialLedger
+    from ledger.worker import WatchedStamping
     from projections.reading import Projections
 
 OPENAPI_VERSION: Final = "3.1.0"
+POSTING: Final = "events.post_events"
 BEARER: Final = {
     "type": "http",
     "scheme": "bearer",
@@ -82,7 +86,7 @@ def create_app(
     projections: Projections,
     settings: DoorSettings | None = None,
     *,
-    stamping: TimestampFollower | None = None,
+    stamping: TimestampFollower | WatchedStamping | None = None,
 ) -> Flask:
     """The application over an open ledger; whoever opened the ledger closes it."""
     chosen = settings or DoorSettings()
@@ -98,17 +102,20 @@ def create_app(
     app.url_map.strict_slashes = True
     held = app.extensions[KEY] = Doors(ledger, projections, Metrics(), stamping)
     held.masked = MaskedProjections(ledger, lambda: [row.seq for row in projections.parked()])
-    door.guard(app, hosts=chosen.hosts, rate=chosen.rate)
+    admit = door.guard(app, hosts=chosen.hosts, rate=chosen.rate)
     _measure(app)
     control.guard(app, held.access)
     api = DoorApi(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(_schema_name)})
-    reading = (events, trail, subjects, deviations, report, bundle)
+    reading = (events, trail, subjects, allocation, deviations, report, bundle)
     for module in (token, *reading, log, tiles, timestamps, access_log, service):
         api.register_blueprint(module.door)
     control.require_operations(app)
     problems.register(app)
     with app.app_context():
         app.extensions["openapi"] = _specification(api, app)
+    rule = next(one.rule for one in app.url_map.iter_rules() if one.endpoint == POSTING)
+    direct = DirectPosts(app.wsgi_app, held, admit=admit, headers=HEADERS, rule=rule)
+    app.wsgi_app = direct  # type: ignore[method-assign,assignment]
     return app
 
 

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from api.vocabulary_schemas import schemas_bytes
+from ledger.concealment.evidence import revealing
 from ledger.errors import RejectedInput
 from ledger.publication.bundling import (
     Beside,
@@ -15,49 +16,65 @@ from ledger.publication.bundling import (
     write_bundle,
 )
 from ledger.publication.dossiers import write_dossier
+from ledger.publication.masked_dossiers import commit_to_stream, write_masked_dossier
 from ledger.publication.publishing import publish_checkpoint
+from ledger.publication.redaction import ASKED
 from ledger.signing.strict_json import canonical
 from ledger.storage.open_evidence import open_evidence
 from ledger.storage.published import PublishedCheckpoints
 from ledger.storage.published_evidence import open_published
+from ledger.verification.bundle_schemas import SCHEMAS
 from projections.report import render
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ledger.concealment.evidence import Reveal
     from ledger.log.policy import Policy
     from ledger.service import TrialLedger
+    from ledger.vocabulary import Purpose
+    from projections.masking import MaskedProjections
     from projections.reading import Projections
 
 SOFTWARE: Final = f"trial-ledger {version('trial-ledger')}"
 
 
 def bundle_log(
-    out: BinaryIO, ledger: TrialLedger, projections: Projections, *, policy: Policy | None = None
+    out: BinaryIO,
+    ledger: TrialLedger,
+    projections: Projections,
+    *,
+    policy: Policy | None = None,
+    leave: frozenset[Purpose] = frozenset(),
+    why: str = ASKED,
 ) -> Bundled:
     """Write the bundle of the whole log, with the audit report as of its last entry.
 
     Its checkpoint is published first, so that it has the log's ML-DSA-44 line; a ledger that
     refuses to sign is bundled as it is. ``policy`` goes along; without one, that of the ledger's
-    publisher does. The report says that no verification was made: whoever gets the bundle makes it.
+    publisher does. Openings of the purposes in ``leave`` are left out because of ``why``, and with
+    them the report. The report says that no verification was made: whoever gets the bundle makes
+    it.
     """
     newest = ledger.application.store.last_checkpoint()
     if newest is not None:
         cosigned_note(ledger, *newest)
     with (
         open_published(ledger.files.published) as published,
-        open_evidence(ledger.application.database) as source,
+        open_evidence(ledger.application.database, reveal=_reveal(ledger)) as source,
     ):
         as_of = recorded_until(source, bundled_checkpoint(source, published)[0])
         projections.follow()
         asked = policy or (ledger.publisher.policy if ledger.publisher else None)
         beside = Beside(
+            leave=leave,
+            why=why,
             software=SOFTWARE,
             schemas=schemas_bytes(),
             policy=None if asked is None else policy_bytes(asked),
             pages={
-                "report.html": render(projections, ledger, format="html", as_of=as_of),
-                "report.json": render(projections, ledger, format="json", as_of=as_of),
+                f"report.{form}": render(projections, ledger, format=form, as_of=as_of)
+                for form in (() if leave else ("html", "json"))
             },
         )
         return write_bundle(out, source, beside, published)
@@ -71,8 +88,11 @@ def bundle_subject(
     *,
     purpose: str,
     now: datetime,
+    leave: frozenset[Purpose] = frozenset(),
 ) -> Bundled:
     """Commit to a subject's streams in the log, then write the dossier with the replay.
+
+    Openings of the purposes in ``leave`` are left out, and with them the replay.
 
     Raises RejectedInput ``dossier.unknown-subject``.
     """
@@ -82,9 +102,36 @@ def bundle_subject(
         raise RejectedInput("dossier.unknown-subject", f"There is no subject {subject}.")
     return write_dossier(
         out, ledger, subject, purpose=purpose, now=now, software=SOFTWARE,
-        pages={"replay.json": canonical(replay), "schemas.json": schemas_bytes()},
-        signed=lambda size, note: cosigned_note(ledger, size, note),
+        pages={"replay.json": canonical(replay), SCHEMAS: schemas_bytes()},
+        signed=lambda size, note: cosigned_note(ledger, size, note), leave=leave,
     )  # fmt: skip
+
+
+def bundle_masked(
+    out: BinaryIO,
+    ledger: TrialLedger,
+    masked: MaskedProjections,
+    subject: str,
+    *,
+    purpose: str,
+    now: datetime,
+    leave: frozenset[Purpose] = frozenset(),
+) -> Bundled:
+    """Commit to a subject's arm-neutral stream, then write its dossier for masked readers.
+
+    The replay in it is that of the masked view. Raises RejectedInput
+    ``dossier.unknown-subject``.
+    """
+    committed = commit_to_stream(ledger, subject, purpose=purpose, now=now)
+    replay = masked.replay(subject)
+    pages = {} if replay is None else {"replay.json": canonical(replay)}
+    beside = Beside(SOFTWARE, {**pages, SCHEMAS: schemas_bytes()}, leave=leave)
+    return write_masked_dossier(out, ledger, committed, beside)
+
+
+def _reveal(ledger: TrialLedger) -> Reveal | None:
+    openings = ledger.application.openings
+    return None if openings is None else revealing(openings, keep_erased=False)
 
 
 def cosigned_note(ledger: TrialLedger, size: int, note: str) -> str:

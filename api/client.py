@@ -10,6 +10,11 @@ And for whoever reads, an inspector for example:
 
 with LedgerReader("https://ledger.example", "XHNKKY-DFSC", Identity.load("me.identity")) as ledger:
     print(ledger.json("/subjects/SY01-0001/replay")["timeline"])
+
+And for a physician in an emergency:
+
+with LedgerReader("https://ledger.example", "XHNKKY-DFSC", Identity.load("me.identity")) as ledger:
+    print(ledger.break_blind("SY01-0007")["arm"])
 """
 
 from __future__ import annotations
@@ -22,14 +27,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import urllib3
 
-from api.access.asking import TokenSource, object_of, refusal_of
+from api.access.asking import TokenSource
 from api.access.entitlement import Wanted
 from api.identity import Identity, SignedEvent
+from api.reading import LedgerReader
 from api.receipts import Checker, Given, ReceiptFolder
 from ledger.errors import LedgerError, Unavailable
 from ledger.log.note import VerifierKey
 from ledger.signing.rfc3339 import format_recorded_at
-from ledger.vocabulary import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -230,67 +235,6 @@ class LedgerClient:
             f"{self._base} gave no answer in {self._attempts} attempts ({fault}).",
             remedy="Keep the signed event and post it again later; it is recorded once.",
         )
-
-
-class LedgerReader:
-    """Reads one trial's ledger as a person or system by its key; use it from one thread.
-
-    ``role`` and ``site`` say as what, where more than one is held; ``masked`` reads less than the
-    role may. The key is the one that a registrar registered.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        trial: str,
-        identity: Identity,
-        *,
-        role: Role | str | None = None,
-        site: str | None = None,
-        masked: bool = False,
-    ) -> None:
-        self._base = f"{url.rstrip('/')}/v1/trials/{trial}"
-        wanted = Wanted(Role(role) if role else None, site, masked)
-        self._tokens = TokenSource(self._base, identity, wanted)
-        timeout = urllib3.Timeout(connect=5.0, read=90.0)
-        self._pool = urllib3.PoolManager(retries=False, timeout=timeout, maxsize=4)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._pool.clear()
-
-    def get(self, path: str) -> bytes:
-        """Read a route of the trial, such as ``/report?format=html``.
-
-        Raises TrustFailure with the ledger's code and remedy when it refuses, Unavailable when it
-        does not answer.
-        """
-        status, body = self._request(path, fresh=False)
-        if status == 401:  # a restart, or a key exchanged meanwhile: ask once more
-            status, body = self._request(path, fresh=True)
-        if status != 200:
-            raise refusal_of(object_of(body), status)
-        return body
-
-    def json(self, path: str) -> Any:
-        """Read a route that answers with JSON."""
-        return json.loads(self.get(path))
-
-    def _request(self, path: str, *, fresh: bool) -> tuple[int, bytes]:
-        headers = self._tokens.headers(self._pool, fresh=fresh)
-        try:
-            response = self._pool.request(
-                "GET", f"{self._base}{path}", headers=headers, redirect=False
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable("client.no-answer", "The ledger gave no answer.") from error
-        return response.status, response.data
 
 
 def _batches(events: Sequence[SignedEvent]) -> Iterator[list[SignedEvent]]:

@@ -11,6 +11,7 @@ from flask import current_app, g, request
 
 from api.access.control import AccessControl, needs_masked_view
 from api.access.control import reader as asking
+from api.access.withholding import Withholding
 from ledger.errors import RejectedInput, TrustFailure, Unavailable
 from ledger.signing.rfc3339 import is_plausible, parse_rfc3339
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from api.metrics import Metrics
     from ledger.publication.timestamp_follower import TimestampFollower
     from ledger.service import TrialLedger
+    from ledger.worker import WatchedStamping
     from projections.interface import Reading
     from projections.masking import MaskedProjections
     from projections.reading import Projections
@@ -42,7 +44,7 @@ class Doors:
     ledger: TrialLedger
     projections: Projections
     metrics: Metrics
-    stamping: TimestampFollower | None = None
+    stamping: TimestampFollower | WatchedStamping | None = None
     masked: MaskedProjections | None = None
     access: AccessControl = field(init=False)
     verifiers: ThreadPoolExecutor = field(
@@ -72,6 +74,14 @@ class Doors:
                 remedy="Ask a reader who is not masked.",
             )
         return self.masked
+
+    def withholding(self) -> Withholding:
+        """What the one who asks is not shown of sealed members."""
+        return Withholding(asking(), self._type_of)
+
+    def _type_of(self, event_id: str) -> str | None:
+        record = self.ledger.find(event_id)
+        return None if record is None else record.type
 
     @property
     def head(self) -> int:

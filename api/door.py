@@ -52,19 +52,29 @@ class Buckets:
         return 0.0 if enough else (1 - tokens) / self._limit.per_second
 
 
-def guard(app: Flask, *, hosts: frozenset[str], rate: RateLimit | None) -> None:
-    """Check host, rate and query names before any route."""
+def guard(
+    app: Flask, *, hosts: frozenset[str], rate: RateLimit | None
+) -> Callable[[str | None, str], None]:
+    """Check host, rate and query names before any route.
+
+    What it gives checks a Host header and a client's address alone.
+    """
     allowed = LOOPBACK | {host.lower() for host in hosts}
     buckets = Buckets(rate) if rate is not None else None
 
+    def admit(host: str | None, client: str) -> None:
+        require_host(host, allowed)
+        if buckets is not None:
+            _require_rate(buckets.wait(client))
+
     @app.before_request
     def _before() -> None:
-        require_host(request.headers.get("Host"), allowed)
-        if buckets is not None:
-            _require_rate(buckets.wait(request.remote_addr or ""))
+        admit(request.headers.get("Host"), request.remote_addr or "")
         view = app.view_functions.get(request.endpoint or "")
         if view is not None:
             _require_query(getattr(view, "query_names", frozenset()))
+
+    return admit
 
 
 def require_host(header: str | None, allowed: frozenset[str]) -> None:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import Gauge as AnyGauge
+from prometheus_client.multiprocess import MultiProcessCollector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from projections.projector import Lag
+
+
+MEASURES: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the directory in which several workers put their measures together."""
+
+# Of several workers the one asked last says how a thing stands; it asks the same database.
+Gauge = partial(AnyGauge, multiprocess_mode="mostrecent")
+
 
 class Metrics:
-    """The measures of one application, in a registry of its own."""
+    """The measures of one application, in a registry of its own; workers share what they count."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -40,6 +53,18 @@ class Metrics:
         self.position = Gauge(
             "ledger_projections_position", "Entries the projections read.", registry=self.registry
         )
+        self.behind = Gauge(
+            "ledger_projections_behind", "Entries the projections have not read yet.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.parked = Gauge(
+            "ledger_projections_parked", "Entries that could not be folded.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.projections_alarm = Gauge(
+            "ledger_projections_alarm", "1 while somebody must look after the projections.",
+            registry=self.registry,
+        )  # fmt: skip
         self.clock_behind = Gauge(
             "ledger_clock_behind_seconds", "How far the clock is behind the last entry's time.",
             registry=self.registry,
@@ -78,6 +103,13 @@ class Metrics:
             ("authority",), registry=self.registry,
         )  # fmt: skip
 
+    def following(self, lag: Lag) -> None:
+        """Take over how far the projections are."""
+        self.position.set(lag.position)
+        self.behind.set(lag.behind)
+        self.parked.set(lag.parked)
+        self.projections_alarm.set(1 if lag.alarm else 0)
+
     def publication(self, state: Mapping[str, Any] | None) -> None:
         """Take over what ``api.cosigning.cosigning_state`` says."""
         if state is None or "error" in state:
@@ -100,5 +132,10 @@ class Metrics:
         self.stamping_up.labels(state["authority"]).set(1 if state["error"] is None else 0)
 
     def text(self) -> bytes:
-        """All measures as text."""
-        return generate_latest(self.registry)
+        """All measures as text, those of several workers taken together."""
+        directory = os.environ.get(MEASURES)
+        if directory is None:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together, path=directory)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
-from ledger.errors import LedgerError, Unavailable
+from ledger.errors import LedgerError
 from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.entry import entry_hash
 from ledger.log.note import split_note
 from ledger.log.tiles import full_tiles
+from ledger.storage.monitor_state import MonitorState
 from ledger.verification.evidence import (
     HeadNote,
     StoredCheckpoint,
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
 
     from ledger.log.note import VerifierKey
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, event_id BLOB);
-CREATE INDEX IF NOT EXISTS entries_by_event ON entries (event_id, seq);
-CREATE TABLE IF NOT EXISTS verified (size INTEGER PRIMARY KEY, note TEXT NOT NULL);
-"""
-
 
 class Mirror:
     """The state file of one monitor; evidence for a verification up to a checkpoint.
@@ -50,36 +44,26 @@ class Mirror:
         self._tile = tile
         self._size = 0
         self._note = ""
-        try:
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._connection.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise Unavailable(
-                "monitor.state", f"The state file {path.name} cannot be used ({error})."
-            ) from error
+        self._state = MonitorState(path)
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        self._state.close()
 
     # --- state --------------------------------------------------------------------------------
 
     @property
     def fetched(self) -> int:
         """How many entries are at hand, from the first without a gap."""
-        return int(self._all("SELECT COALESCE(MAX(seq) + 1, 0) FROM entries")[0][0])
+        return self._state.fetched
 
     def last_verified(self) -> tuple[int, str] | None:
         """Size and note of the last checkpoint under which everything was sound."""
-        found = self._all("SELECT size, note FROM verified ORDER BY size DESC LIMIT 1")
-        return found[0] if found else None
+        return self._state.last_verified()
 
     def keep(self, first: int, entries: Iterable[bytes]) -> None:
         """Keep entries from a position on; what is at hand already stays."""
-        rows = [(first + n, data, _event_id(data)) for n, data in enumerate(entries)]
-        self._connection.execute("BEGIN")
-        self._connection.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?)", rows)
-        self._connection.execute("COMMIT")
+        self._state.keep((first + n, data, _event_id(data)) for n, data in enumerate(entries))
 
     def judge(self, size: int, note: str) -> None:
         """From now on this is the evidence under one checkpoint of the remote log."""
@@ -87,12 +71,11 @@ class Mirror:
 
     def vouch(self) -> None:
         """Go on from here the next time: everything was sound."""
-        self._all("INSERT OR IGNORE INTO verified VALUES (?, ?)", self._size, self._note)
+        self._state.vouch(self._size, self._note)
 
     def forget(self) -> None:
         """Fetch again the next time what was not verified before."""
-        last = self.last_verified()
-        self._all("DELETE FROM entries WHERE seq >= ?", last[0] if last else 0)
+        self._state.forget()
 
     # --- evidence -----------------------------------------------------------------------------
 
@@ -116,25 +99,18 @@ class Mirror:
 
     def rows(self, after: int | None, limit: int) -> Sequence[StoredRow]:
         """The next entries below the checkpoint's size."""
-        found = self._all(
-            "SELECT seq, data FROM entries WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?",
-            -1 if after is None else after, self._size, limit,
-        )  # fmt: skip
+        first = -1 if after is None else after
+        found = self._state.entries(first, self._size, limit)
         return [StoredRow(seq, data) for seq, data in found]
 
     def named(self, event_id: bytes) -> StoredRow | None:
         """The first entry that states an event id."""
-        found = self._all(
-            "SELECT seq, data FROM entries WHERE event_id = ? ORDER BY seq LIMIT 1", event_id
-        )
-        return StoredRow(*found[0]) if found else None
+        found = self._state.named(event_id)
+        return None if found is None else StoredRow(*found)
 
     def checkpoints(self, after: int | None, limit: int) -> Sequence[StoredCheckpoint]:
         """The checkpoints verified before, and the one that is judged."""
-        found = self._all(
-            "SELECT size, note FROM verified WHERE size < ? UNION SELECT ?, ? ORDER BY 1",
-            self._size, self._size, self._note,
-        )  # fmt: skip
+        found = [*self._state.verified(self._size), (self._size, self._note)]
         first = -1 if after is None else after
         return [StoredCheckpoint(size, note) for size, note in found if size > first][:limit]
 
@@ -167,9 +143,6 @@ class Mirror:
     def head_note(self) -> HeadNote | None:
         """The monitor compares what it verified before by itself."""
         return None
-
-    def _all(self, statement: str, *values: object) -> list[Any]:
-        return self._connection.execute(statement, values).fetchall()
 
 
 class Served:

@@ -6,15 +6,17 @@ sound: a log that is shorter or different afterwards was rolled back or forked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import urllib3
 
+from api.access.asking import TokenSource, object_of, refusal_of
+from api.access.entitlement import Wanted
 from api.mirror import Mirror, Served
-from ledger.errors import IntegrityFailure, LedgerError, Unavailable
+from ledger.errors import IntegrityFailure, LedgerError, TrustFailure, Unavailable
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
 from ledger.log.tiles import (
     MAX_ENTRY_BYTES,
@@ -37,11 +39,13 @@ from ledger.verification.run import Progress, verify
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from api.identity import Identity
     from ledger.log.note import VerifierKey
     from ledger.verification.cosignatures import Asked
 
 _TILES_KEPT: Final = 16
 _MOST_NOTE: Final = 1_000_000
+_LONGEST_PROBLEM: Final = 10_000
 _MOST_ENTRIES: Final = TILE_WIDTH * (MAX_ENTRY_BYTES + 2)
 _TIMEOUT: Final = urllib3.Timeout(connect=5.0, read=60.0)
 _RETRIES: Final = urllib3.Retry(
@@ -53,16 +57,31 @@ class NotServed(Unavailable):
     """The log answers, and has nothing there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who reads a log that is not open to everybody, and as what."""
+
+    identity: Identity
+    wanted: Wanted = field(default_factory=Wanted)
+
+
 class RemoteLog:
     """Reads a log under its prefix (C2SP tlog-tiles); every answer is bounded.
 
+    With ``access`` each request bears a token, which is asked for when needed.
+
     Raises:
         Unavailable: ``monitor.unreachable`` when the log does not answer as it must.
+        TrustFailure: ``monitor.denied`` when it wants a token, or gives none.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, access: Access | None = None) -> None:
         base = url.rstrip("/")
-        self.prefix = base if base.endswith("/log") else f"{base}/log"
+        trial = base.removesuffix("/log")
+        self.prefix = f"{trial}/log"
+        self._tokens = (
+            None if access is None else TokenSource(trial, access.identity, access.wanted)
+        )
         self._pool = urllib3.PoolManager(retries=_RETRIES, timeout=_TIMEOUT)
 
     def close(self) -> None:
@@ -94,24 +113,45 @@ class RemoteLog:
 
     def _get(self, path: str, most: int) -> bytes:
         address = f"{self.prefix}/{path}"
+        status, data = self._ask(address, most, self._headers())
+        if status == HTTPStatus.UNAUTHORIZED and self._tokens is not None:
+            # It has ended earlier than it said, or the server that made it was restarted.
+            status, data = self._ask(address, most, self._headers(fresh=True))
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise _denied(address, status, data)
+        if status != HTTPStatus.OK or len(data) > most:
+            kind = NotServed if status == HTTPStatus.NOT_FOUND else Unavailable
+            raise kind(
+                "monitor.unreachable",
+                f"{address} answered {status} with {len(data)} bytes.",
+                remedy="Name the log's address, such as https://host/v1/trials/TRIAL/log.",
+            )
+        return data
+
+    def _headers(self, *, fresh: bool = False) -> dict[str, str]:
+        return {} if self._tokens is None else self._tokens.headers(self._pool, fresh=fresh)
+
+    def _ask(self, address: str, most: int, headers: dict[str, str]) -> tuple[int, bytes]:
         try:
-            response = self._pool.request("GET", address, preload_content=False)
+            response = self._pool.request("GET", address, headers=headers, preload_content=False)
             try:
-                data = response.read(most + 1)
+                return response.status, response.read(most + 1)
             finally:
                 response.release_conn()
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(
                 "monitor.unreachable", f"{address} cannot be read ({type(error).__name__})."
             ) from error
-        if response.status != 200 or len(data) > most:
-            kind = NotServed if response.status == HTTPStatus.NOT_FOUND else Unavailable
-            raise kind(
-                "monitor.unreachable",
-                f"{address} answered {response.status} with {len(data)} bytes.",
-                remedy="Name the log's address, such as https://host/v1/trials/TRIAL/log.",
-            )
-        return data
+
+
+def _denied(address: str, status: int, data: bytes) -> TrustFailure:
+    """The refusal in the log's own words, as far as it has any."""
+    said = refusal_of(object_of(data[:_LONGEST_PROBLEM]), status)
+    return TrustFailure(
+        "monitor.denied",
+        f"{address} is not for everybody: {said.message}",
+        remedy="Name an identity whose role may read the tiles with --identity and --role.",
+    )
 
 
 @dataclass(slots=True)
@@ -133,19 +173,22 @@ def verify_url(
     trust: RootOfTrust | None = None,
     progress: Progress | None = None,
     asked: Asked | None = None,
+    access: Access | None = None,
 ) -> VerificationReport:
     """Verify a remote log and what became of it since the last visit.
 
     The newest published and the newest cosigned checkpoint are checked too, against the policy
     ``asked``, if one is given.
 
+    A log of a real trial wants a token for its tiles: ``access`` says who asks for one.
+
     What was fetched is not fetched again; ``state`` moves on only when everything was sound.
 
     Raises:
         Unavailable: when the log or the state file cannot be read.
-        TrustFailure: when the checkpoint is not signed by the log's key.
+        TrustFailure: when the checkpoint is not signed by the log's key, or reading is denied.
     """
-    remote = RemoteLog(url)
+    remote = RemoteLog(url, access)
     try:
         mirror = Mirror(state, lru_cache(_TILES_KEPT)(remote.tile))
         try:

@@ -39,6 +39,8 @@ def answer(
     recorded = outcome.outcome
     request = _members(_bytes_of(ledger, outcome, recorded.seq), outcome, recorded.seq)
     members: dict[str, Any] = {"id": submission.event.id, **request}
+    if outcome.repeated and ledger.restrictions.concerns(submission.event.id):
+        members["entry"] = None  # it holds personal data that are no longer served
     if recorded.result_seq is None:
         return Answer(200 if outcome.repeated else 201, members)
     result, record = _result(ledger, outcome, recorded.result_seq)

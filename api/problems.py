@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
+from eventsourcing.persistence import PersistenceError
 from flask import Flask, Response, current_app
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
@@ -59,10 +60,13 @@ FAMILIES: Final = (
     Family("subject.not-found", 404, "There is no such subject"),
     Family("report.unknown-subject", 404, "There is no such subject"),
     Family("receipt.", 404, "There is no such receipt"),
+    Family("tiles.restricted", 451, "An entry in it is no longer served"),
+    Family("bundle.restricted", 451, "It would hold data that are no longer served"),
     Family("tiles.", 404, "There is no such tile"),
     Family("log.beyond-newest", 404, "The log is not that long"),
     Family("log.not-cosigned", 404, "No quorum has cosigned the log yet"),
     Family("timestamps.not-found", 404, "There is no such time stamp"),
+    Family("allocation.none", 404, "The subject has no allocation"),
     Family("trial.not-found", 404, "There is no such trial"),
     Family("problem.not-found", 404, "There is no such problem"),
     Family("query.", 422, "The query is not acceptable"),
@@ -76,6 +80,7 @@ FAMILIES: Final = (
     Family("bearer.", 401, "A token is needed"),
     Family("access.", 403, "The reader may not do this"),
     Family("reader.", 403, "A masked reader may not do this"),
+    Family("unblinding.", 403, "The blind of this subject is not broken by this reader"),
     Family("masked.", 422, "The masked view has no such thing"),
     # Who signed.
     Family("signature.", 403, "A signature does not hold"),
@@ -224,6 +229,17 @@ def register(app: Flask) -> None:
         if isinstance(error, IntegrityFailure):
             _log.error("Stored data are not sound: %s", error)
         return problem_of(error).response()
+
+    @app.errorhandler(PersistenceError)
+    def _away(error: PersistenceError) -> Response:
+        _log.error("The database does not answer: %s", error)
+        return problem_of(
+            Unavailable(
+                "storage.unavailable",
+                f"The database does not answer now ({type(error).__name__}).",
+                remedy="Ask again after the time in Retry-After.",
+            )
+        ).response()
 
     @app.errorhandler(ValidationError)
     def _query(error: ValidationError) -> Response:

@@ -1,9 +1,15 @@
-"""Serving the doors with granian: one process, so that one writer serves many threads."""
+"""Serving the doors with granian: by one process, or by several beside one that writes.
+
+One process holds everything, its writer a thread: the embedded default. Several workers read by
+themselves and share a writer in a process of its own, as the projector is (``api.processes``).
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import logging
+import multiprocessing
+import os
 import socket
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +23,9 @@ from granian.constants import Interfaces
 from api.app import DoorSettings, create_app
 from api.context import KEY
 from api.door import RateLimit
-from api.stamping import StampingSettings, open_authority, start_stamping
+from api.metrics import MEASURES
+from api.processes import Processes, Written, end_with
+from api.stamping import StampingSettings, open_authority, start_stamping, watched_stamping
 from ledger.application import LedgerApplication
 from ledger.errors import RejectedInput, Unavailable
 from ledger.publication.publishing import read_policy
@@ -27,6 +35,7 @@ from ledger.service import LedgerFiles, TrialLedger
 from ledger.storage.database import Database, Engine
 from ledger.storage.migrations import require_current
 from ledger.storage.rights import require_service_rights
+from ledger.worker import WorkerLedger
 from projections.reading import Projections
 
 if TYPE_CHECKING:
@@ -34,7 +43,10 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
+    from api.processes import Socket
+
 WORKERS: Final = 1
+MOST_WORKERS: Final = 64
 THREADS: Final = 16
 LOOPBACK: Final = "127.0.0.1"
 RATE: Final = RateLimit()
@@ -101,6 +113,35 @@ def build(settings: ServeSettings) -> Flask:
     return app
 
 
+def build_worker(settings: ServeSettings, socket: Socket, parent: int) -> Flask:
+    """The doors of one of several workers, whose writer and projector are processes of their own.
+
+    It ends when its parent is gone.
+    """
+    end_with(parent)
+    database = settings.database
+    ledger = WorkerLedger(
+        database,
+        LedgerFiles.of(database, head=settings.head_file),
+        address=socket.address,
+        key=socket.key,
+    )
+    ledger.publish(read_policy(settings.witness_policy) if settings.witness_policy else None)
+    projections = Projections(ledger)
+    projections.watch()
+    Finalize(None, ledger.close, exitpriority=1)
+    Finalize(None, projections.close, exitpriority=3)
+    rate = None if ledger.genesis.demonstration else RATE
+    app = create_app(
+        ledger,
+        projections,
+        DoorSettings(hosts=settings.hosts, rate=rate),
+        stamping=watched_stamping(ledger, settings.stamping),
+    )
+    Finalize(None, app.extensions[KEY].close, exitpriority=4)
+    return app
+
+
 def follow(ledger: TrialLedger) -> Projections:
     """The projections of a ledger, following it in a thread of this process."""
     projections = Projections(ledger)
@@ -127,11 +168,11 @@ def serve(
     ``policy.…`` for the witness policy and ``timestamps.…`` for the time-stamping authority, and
     what reading entry 0 raises.
     """
-    if workers != WORKERS:
+    if not 1 <= workers <= MOST_WORKERS:
         raise RejectedInput(
             "serving.workers",
-            f"{workers} worker processes cannot be served yet: one process holds the writer.",
-            remedy="Leave workers at 1; it serves 16 requests at once.",
+            f"{workers} worker processes cannot be served.",
+            remedy=f"Choose 1, which writes by itself, or up to {MOST_WORKERS} beside a writer.",
         )
     if not 1 <= port <= 65_535:
         raise RejectedInput("serving.port", f"{port} is no TCP port.")
@@ -144,18 +185,38 @@ def serve(
         open_authority(stamping).close()  # likewise
     names = hosts | {_as_host(host), *Env().list("LEDGER_ALLOWED_HOSTS", [])}
     settings = ServeSettings(named, head_file, witness_policy, stamping, names)
-    server = Granian(
+    if workers == 1:
+        loader: Any = partial(build, settings)
+        _granian(host, port, workers=1).serve(target_loader=loader, wrap_loader=False)
+    else:
+        _serve_several(settings, host, port, workers=workers)
+
+
+def _serve_several(settings: ServeSettings, host: str, port: int, *, workers: int) -> None:
+    # Workers begin empty: nothing of this process's threads and files is theirs.
+    multiprocessing.set_start_method("spawn", force=True)
+    written = Written(
+        settings.database, settings.head_file, settings.witness_policy, settings.stamping
+    )
+    with Processes(written) as processes:
+        measures = processes.directory / "measures"
+        measures.mkdir(mode=0o700)
+        os.environ[MEASURES] = str(measures)
+        loader: Any = partial(build_worker, settings, processes.socket, os.getpid())
+        _granian(host, port, workers=workers).serve(target_loader=loader, wrap_loader=False)
+
+
+def _granian(host: str, port: int, *, workers: int) -> Any:
+    return Granian(
         "api.serving:application",
         address=host,
         port=port,
         interface=Interfaces.WSGI,
-        workers=WORKERS,
+        workers=workers,
         blocking_threads=THREADS,
         log_enabled=False,
-        respawn_failed_workers=False,
+        respawn_failed_workers=workers > 1,
     )
-    loader: Any = partial(build, settings)
-    server.serve(target_loader=loader, wrap_loader=False)
 
 
 def _is_demonstration(database: Database) -> bool:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ledger.errors import RejectedInput, Unavailable
-from ledger.publication.timestamp_follower import INTERVAL_SECONDS, TimestampFollower
+from ledger.publication.timestamp_follower import (
+    INTERVAL_SECONDS,
+    TimestampFollower,
+    TimestampStanding,
+)
 from ledger.storage.timestamps import Timestamps
+from ledger.worker import WatchedStamping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
     from ledger.service import TrialLedger
     from ledger.storage.published import PublishedCheckpoint
     from ledger.verification.evidence import EvidenceSource, PublishedSource
+    from ledger.worker import WorkerLedger
 
 LEAST_INTERVAL_SECONDS = 1.0
 
@@ -84,8 +91,17 @@ def start_stamping(ledger: TrialLedger, settings: StampingSettings) -> Timestamp
     return follower
 
 
+def watched_stamping(
+    ledger: WorkerLedger, settings: StampingSettings | None
+) -> WatchedStamping | None:
+    """What a worker says of time-stamping, which the writer's process has done."""
+    if settings is None:
+        return None
+    return WatchedStamping(ledger, TimestampStanding(urlsplit(settings.url).netloc))
+
+
 def stamping_state(
-    ledger: TrialLedger, stamping: TimestampFollower | None
+    ledger: TrialLedger, stamping: TimestampFollower | WatchedStamping | None
 ) -> dict[str, Any] | None:
     """How time-stamping stands; JSON members. None where no authority is configured."""
     if stamping is None:

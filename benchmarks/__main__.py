@@ -23,6 +23,7 @@ GROUPS: Final[dict[str, Callable[[Bench], None]]] = {
     "import": recording.importing,
     "storing": recording.storing,
     "verify": checking.verifying,
+    "integrity": checking.integrity,
     "projections": checking.projecting,
     "growth": growth.growth,
 }

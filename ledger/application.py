@@ -10,9 +10,11 @@ from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.utils import Environment, EnvType
 
 from ledger.aggregates.chronicle import Chronicle, RecordMapper, project_chronicle
+from ledger.concealment.following import FollowedRestrictions
+from ledger.concealment.serving import merged as merged_openings
 from ledger.errors import RejectedInput
 from ledger.log.entry import parse_entry
-from ledger.record import Record, read_record
+from ledger.record import read_record
 from ledger.signing.rfc3339 import format_recorded_at
 from ledger.storage.database import Database, Engine
 from ledger.storage.migrations import migrate
@@ -22,12 +24,15 @@ from ledger.storage.quarantine import PostgresQuarantine, Quarantine, SQLiteQuar
 from ledger.storage.sqlite import SQLiteLedgerFactory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from eventsourcing.persistence import InfrastructureFactory, Mapper
 
+    from ledger.concealment.openings import Openings
+    from ledger.concealment.restricted import Restrictions
+    from ledger.record import Record
     from ledger.storage.commit import Commit
     from ledger.storage.store import LedgerStore
 
@@ -47,6 +52,10 @@ class LedgerApplication(Application[str]):
         if self.database.engine is Engine.SQLITE and not create:
             _require_file(self.database.path)
         self._create = create
+        self.openings: Openings | None = None
+        self._revision = 0
+        self._generation = -1
+        self._followed = FollowedRestrictions(lambda: self.store)
         super().__init__({"AGGREGATE_CACHE_MAXSIZE": "2048", "DEEPCOPY_FROM_AGGREGATE_CACHE": "n"})
 
     @property
@@ -60,10 +69,53 @@ class LedgerApplication(Application[str]):
         return cast("LedgerStore", self.recorder)
 
     def quarantine(self) -> Quarantine:
-        """The quarantine beside the log."""
+        """The quarantine beside the log; what it holds is concealed as openings are."""
         if isinstance(self.recorder, PostgresLedgerRecorder):
-            return PostgresQuarantine(self.recorder.datastore)
-        return SQLiteQuarantine(self.database.path)
+            return PostgresQuarantine(self.recorder.datastore, self.openings)
+        return SQLiteQuarantine(self.database.path, self.openings)
+
+    def conceal(self, openings: Openings) -> None:
+        """From now on read and write openings through a vault; ``close`` closes it.
+
+        Without one, concealed openings are counted as withheld.
+        """
+        self.openings = openings
+        self._drop()
+
+    @property
+    def restrictions(self) -> Restrictions:
+        """Which personal data are no longer served."""
+        self.current()
+        return self._followed.restrictions
+
+    def withheld_at(self, start: int, stop: int) -> dict[int, str]:
+        """The positions in a range whose entries are not served, each with the act that says so."""
+        restrictions = self.restrictions
+        if not restrictions:
+            return {}
+        found = self.store.positions_of(sorted(restrictions.events()))
+        return {
+            seq: str(restrictions.concerns(event_id))
+            for event_id, seq in found.items()
+            if start <= seq < stop
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """Names what was erased and restricted: views made under another one are stale.
+
+        Empty where openings cannot be read, for want of a vault.
+        """
+        if self.openings is None:
+            return ""
+        self.current()
+        return f"{self.openings.fingerprint()}/{len(self._followed.restrictions)}"
+
+    def close(self) -> None:
+        """Close the database and the vault."""
+        super().close()
+        if self.openings is not None:
+            self.openings.vault.close()
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Only our own settings: the process environment must not choose classes."""
@@ -81,13 +133,38 @@ class LedgerApplication(Application[str]):
 
     def construct_mapper(self) -> Mapper[str]:
         """The mapper between records and stored entries."""
-        return RecordMapper(self._openings)
+        return RecordMapper(self._read)
 
-    def _openings(self, start: int, stop: int) -> dict[int, list[str]]:
-        return self.store.openings(start, stop)  # the recorder is made after the mapper
+    def _read(self, data: bytes) -> Record:
+        bare = read_record(data)
+        # The recorder is made after the mapper that calls this.
+        kept = self.store.openings(bare.seq, bare.seq + 1) if bare.withheld else {}
+        return self._merged([bare], kept)[0]
+
+    def _merged(self, bare: Sequence[Record], kept: Mapping[int, Sequence[str]]) -> list[Record]:
+        return merged_openings(
+            bare, kept, openings=self.openings, restrictions=self._followed.restrictions
+        )
+
+    def current(self) -> int:
+        """Drop what was read as soon as something of it was erased or restricted since.
+
+        Gives a number that grows each time; who holds records read under another reads them anew.
+        """
+        moved = self._followed.follow()
+        generation = -1 if self.openings is None else self.openings.vault.store.generation()
+        if moved or generation != self._generation:
+            self._generation = generation
+            self._drop()
+        return self._revision
+
+    def _drop(self) -> None:
+        self._revision += 1
+        self._repository = self.construct_repository()
 
     def stream(self, name: str) -> Sequence[Record]:
         """The records of a stream, cached and fast-forwarded by the repository."""
+        self.current()
         try:
             chronicle: Chronicle = self.repository.get(
                 name, projector_func=project_chronicle
@@ -109,15 +186,14 @@ class LedgerApplication(Application[str]):
         data = self.store.entry(seq)
         if data is None:
             raise RejectedInput("event.unknown-position", f"The log has no entry {seq}.")
-        return read_record(data, self.store.openings(seq, seq + 1).get(seq, ()))
+        self.current()
+        return self._merged([read_record(data)], self.store.openings(seq, seq + 1))[0]
 
     def records(self, start: int, stop: int) -> list[Record]:
         """The records in ``start <= seq < stop``, at most a page of them is advisable."""
-        openings = self.store.openings(start, stop)
-        return [
-            read_record(data, openings.get(seq, ()))
-            for seq, data in self.store.entries(start, stop)
-        ]
+        self.current()
+        bare = [read_record(data) for _, data in self.store.entries(start, stop)]
+        return self._merged(bare, self.store.openings(start, stop))
 
     def position_at(self, instant: datetime) -> int:
         """How many entries had been recorded by an instant (``recorded_at`` never decreases)."""

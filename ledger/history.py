@@ -10,7 +10,8 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ledger.signing.rfc3339 import parse_rfc3339
+from ledger.errors import RejectedInput
+from ledger.signing.rfc3339 import is_plausible, parse_rfc3339
 from ledger.signing.strict_json import JsonObject, JsonValue, canonical
 from ledger.vocabulary import Kind, vocabulary
 
@@ -146,11 +147,13 @@ class History:
         if record.type == SIGNED:
             target.signed_by.append(record)
         elif record.type == VOIDED:
-            target.voided_by = record
+            target.voided_by = target.voided_by or record
             self.changed(target)
         else:
-            target.data, target.time = corrected(target, changes_of(record.data))
-            target.occurred_at = parse_rfc3339(target.time)
+            target.data, time = corrected(target, changes_of(record.data))
+            occurred_at = _instant(time)
+            if occurred_at is not None:
+                target.time, target.occurred_at = time, occurred_at
             target.corrections.append(record)
             self.changed(target)
 
@@ -179,11 +182,18 @@ def changes_of(data: JsonObject) -> list[JsonValue]:
 
 
 def corrected(fact: Fact, changes: Iterable[JsonValue]) -> tuple[JsonObject, str]:
-    """The payload and time of a fact after ``changes`` (``{pointer, old, new}`` each)."""
+    """The payload and time of a fact after ``changes`` (``{pointer, old, new}`` each).
+
+    A pointer that is neither ``/time`` nor below ``/data/`` changes nothing.
+    """
     document: JsonObject = {"data": copy.deepcopy(fact.data), "time": fact.time}
     for change in changes:
-        if isinstance(change, dict):
-            put(document, str(change.get("pointer")), change.get("new"))
+        if not isinstance(change, dict):
+            continue
+        pointer = change.get("pointer")
+        if isinstance(pointer, str) and (pointer == "/time" or pointer.startswith("/data/")):
+            # A copy: a later change of this place must not reach into the correction's own record.
+            put(document, pointer, copy.deepcopy(change.get("new")))
     data, time = document["data"], document.get("time")
     return (data if isinstance(data, dict) else {}), str(time)
 
@@ -200,12 +210,7 @@ def value_at(document: JsonObject, pointer: str) -> JsonValue:
     """The value at a JSON pointer into a document; what is absent reads as null."""
     place: JsonValue = document
     for token in tokens(pointer):
-        if isinstance(place, dict):
-            place = place.get(token)
-        elif isinstance(place, list) and token.isascii() and token.isdigit():
-            place = place[int(token)] if int(token) < len(place) else None
-        else:
-            return None
+        place = _below(place, token)
     return place
 
 
@@ -214,12 +219,7 @@ def put(document: JsonObject, pointer: str, value: JsonValue) -> None:
     path = tokens(pointer)
     place: JsonValue = document
     for token in path[:-1]:
-        if isinstance(place, dict):
-            place = place.get(token)
-        elif isinstance(place, list) and token.isascii() and token.isdigit():
-            place = place[int(token)] if int(token) < len(place) else None
-        else:
-            return
+        place = _below(place, token)
     if not path:
         return
     if isinstance(place, dict):
@@ -227,15 +227,38 @@ def put(document: JsonObject, pointer: str, value: JsonValue) -> None:
             place.pop(path[-1], None)
         else:
             place[path[-1]] = value
-    elif isinstance(place, list) and path[-1].isascii() and path[-1].isdigit():
-        index = int(path[-1])
-        if index < len(place):
+    elif isinstance(place, list):
+        index = _index(path[-1], len(place))
+        if index is not None:
             place[index] = value
 
 
 def tokens(pointer: str) -> list[str]:
     """The reference tokens of a JSON pointer (RFC 6901 section 4)."""
     return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
+def _below(place: JsonValue, token: str) -> JsonValue:
+    if isinstance(place, dict):
+        return place.get(token)
+    index = _index(token, len(place)) if isinstance(place, list) else None
+    return place[index] if isinstance(place, list) and index is not None else None
+
+
+def _index(token: str, count: int) -> int | None:
+    # Compared by their length first: a number of thousands of digits is not even read.
+    digits = token.lstrip("0") or "0"
+    if not (token.isascii() and token.isdigit()) or len(digits) > len(str(count)):
+        return None
+    return int(digits) if int(digits) < count else None
+
+
+def _instant(time: str) -> datetime | None:
+    try:
+        instant = parse_rfc3339(time)
+    except RejectedInput:
+        return None
+    return instant if is_plausible(instant) else None
 
 
 def same(one: JsonValue, other: JsonValue) -> bool:

@@ -83,9 +83,7 @@ def read_record(
     does not belong to it.
     """
     entry = parse_entry(data)
-    return build_record(
-        entry, sha256=entry_hash(data), disclosures=disclosures, erased=erased
-    )
+    return build_record(entry, sha256=entry_hash(data), disclosures=disclosures, erased=erased)
 
 
 def build_record(

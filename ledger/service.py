@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -10,6 +11,9 @@ from eventsourcing.persistence import PersistenceError
 from ledger.allocation.sealed_list import SealedList
 from ledger.application import LedgerApplication
 from ledger.clock import Clock, SystemClock
+from ledger.concealment.openings import ERASED, Openings, ordered
+from ledger.concealment.settings import KeyPlaces, open_vault
+from ledger.concealment.sharing import KEYS_ELSEWHERE, require_common_keys
 from ledger.errors import IntegrityFailure, LedgerError, TrustFailure, Unavailable
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
 from ledger.log.entry import entry_hash
@@ -21,13 +25,13 @@ from ledger.recording.genesis import Genesis, read_genesis
 from ledger.recording.submission import Submission, receive
 from ledger.recording.writer import Writer
 from ledger.signing.ledger_keys import LedgerKeys
+from ledger.storage.database import Engine
 from ledger.storage.head_file import HeadFile, require_contained
 from ledger.storage.published import PublishedCheckpoints
 from ledger.storage.tree_reader import StoredTree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from concurrent.futures import Future
     from datetime import datetime
     from pathlib import Path
 
@@ -36,9 +40,12 @@ if TYPE_CHECKING:
     from ledger.record import Record
     from ledger.recording.admission import Commitment
     from ledger.recording.outcomes import Receipted
+    from ledger.recording.remote import RemoteWriter
     from ledger.signing.jwk import PublicJwk
     from ledger.signing.sealing import Disclosure
     from ledger.storage.database import Database
+
+_log = logging.getLogger("ledger.service")
 
 ANSWER_SECONDS = 60
 """How long a sender's thread waits for the writer before it is told to try again."""
@@ -86,30 +93,54 @@ class TrialLedger:
         files: LedgerFiles | None = None,
         *,
         clock: Clock | None = None,
+        keys_at: KeyPlaces | None = None,
     ) -> None:
+        """Open a ledger; its keys of what is concealed lie in the usual places unless said.
+
+        Erasures that the log orders and a crash cut short are carried out before anything else.
+        """
         self.application = LedgerApplication(database, create=False)
         try:
-            self._open(files, clock)
+            self._open(files, clock, keys_at)
         except BaseException:
             self.application.close()
             raise
 
-    def _open(self, files: LedgerFiles | None, clock: Clock | None) -> None:
+    def _open(
+        self, files: LedgerFiles | None, clock: Clock | None, keys_at: KeyPlaces | None
+    ) -> None:
         self.files = files or LedgerFiles.of(self.application.database)
         self.clock = clock or SystemClock()
         self.genesis: Genesis = read_genesis(self.application)
         self.keys = LedgerKeys.load(self.files.keys)
+        vault = open_vault(
+            self.genesis.trial, self.application.path, places=keys_at, clock=self.clock
+        )
+        self.application.conceal(Openings(vault))
         self.quarantine = self.application.quarantine()
         self.refusal: LedgerError | None = None
-        self.writer: Writer | None = None
+        self.writer: Writer | RemoteWriter | None = None
         self.publisher: Publisher | None = None
+        self._open_writer()
+
+    def _open_writer(self) -> None:
+        """Make sure of the head, then begin to write; a web worker has its writer elsewhere."""
         head_file = HeadFile(self.files.head)
-        self._settle()
         try:
-            self._check_head(head_file)
+            newest = self._check_head(head_file)
         except LedgerError as error:
+            # Told at once: a primary that was replaced waits for standbys it has no longer.
             self.refusal = error
             return
+        self._settle()
+        if newest is not None:
+            head_file.write(newest)
+        try:
+            self._require_common_keys()
+        except TrustFailure as error:
+            self.refusal = error
+            return
+        self._enforce()  # after the check: a database that was put here orders nothing
         self.writer = Writer(
             self.application,
             self.genesis.definition,
@@ -136,13 +167,7 @@ class TrialLedger:
         """Record submissions in order; each gets its own outcome or its own error."""
         writer = self._writer()
         answers: list[Receipted | LedgerError] = []
-        futures: list[Future[Receipted] | LedgerError] = []
-        for submission in submissions:
-            try:
-                futures.append(writer.submit(submission, now))
-            except LedgerError as error:
-                futures.append(error)
-        for future in futures:
+        for future in writer.submit_all(submissions, now):
             if isinstance(future, LedgerError):
                 answers.append(future)
                 continue
@@ -173,8 +198,26 @@ class TrialLedger:
         covering = self.application.store.checkpoint_covering(seq + 1)
         if covering is None:
             raise Unavailable("receipt.no-checkpoint", "No checkpoint covers the entry yet.")
+        self.require_confirmed(covering[0])
         tree = StoredTree(self.application.store.head().size, self.application.store)
         return tree.receipt(seq, size=covering[0], note=covering[1])
+
+    def require_confirmed(self, size: int) -> None:
+        """Make sure that a receipt under the checkpoint of a size is of the log's one history.
+
+        While the database's history is in doubt that is what the head file, or failing that a
+        published checkpoint, confirms. Raises Unavailable ``receipt.unconfirmed``.
+        """
+        if self.refusal is None or self.refusal.code == KEYS_ELSEWHERE:
+            return
+        confirmed = self._confirmed()
+        if size > confirmed:
+            raise Unavailable(
+                "receipt.unconfirmed",
+                f"No receipt is given under size {size}, since only {confirmed} entries are "
+                f"confirmed outside the database: {self.refusal.message}",
+                remedy="Keep the receipt first given, and ask again when the ledger signs.",
+            )
 
     def checkpoint(self) -> str:
         """The newest signed checkpoint, with every further signature it has by now."""
@@ -233,7 +276,7 @@ class TrialLedger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _writer(self) -> Writer:
+    def _writer(self) -> Writer | RemoteWriter:
         if self.writer is None or self.refusal is not None:
             raise self._unsigned()
         return self.writer
@@ -249,11 +292,14 @@ class TrialLedger:
     def _key_of(self, kid: str) -> PublicJwk | None:
         if self.writer is None:
             return None
-        key = self.writer.state.register.key(kid)
+        key = self.writer.key(kid)
         return key.jwk if key else None
 
-    def _check_head(self, head_file: HeadFile) -> None:
-        """Compare database, checkpoint and head file; extend the head file after a death."""
+    def _check_head(self, head_file: HeadFile) -> str | None:
+        """Compare database, checkpoint and head file; the newer head, if the file is behind.
+
+        It is after a death between commit and head file.
+        """
         store = self.application.store
         # The head file first: another node may be writing, and what is read later is never older.
         kept = head_file.read(self.keys.vkey)
@@ -275,8 +321,53 @@ class TrialLedger:
                 remedy="Put it back; see docs/operations.md for a deliberate new start.",
             )
         self._require_kept(kept, head.size)
-        if kept.size < head.size:
-            head_file.write(last[1])
+        return last[1] if kept.size < head.size else None
+
+    def _confirmed(self) -> int:
+        """How many entries of the database something kept outside it confirms."""
+        size = self.application.store.head().size
+        try:
+            kept = HeadFile(self.files.head).read(self.keys.vkey)
+            if kept is None:
+                return 0
+            if self._contains(kept, size):
+                return kept.size
+            if not self.files.published.is_file():
+                return 0
+            newest = PublishedCheckpoints(self.files.published).up_to(min(kept.size, size))
+            if newest is None:
+                return 0
+            published = open_checkpoint(newest.note, self.keys.vkey)
+            return published.size if self._contains(published, size) else 0
+        except (IntegrityFailure, TrustFailure, Unavailable):
+            return 0  # what cannot be read confirms nothing
+
+    def _contains(self, kept: Checkpoint, size: int) -> bool:
+        try:
+            self._require_kept(kept, size)
+        except TrustFailure:
+            return False
+        return True
+
+    def _require_common_keys(self) -> None:
+        """On a database that several nodes may share: see that they seal under common keys."""
+        application = self.application
+        if application.database.engine is Engine.POSTGRESQL and application.openings is not None:
+            require_common_keys(application.store, application.openings.vault.store)
+
+    def _enforce(self) -> None:
+        """Carry out the erasures of the log that the key store has not finished."""
+        application = self.application
+        acts = [
+            application.record(position)
+            for seq in application.store.positions_of_types((ERASED,))
+            for position in range(seq, min(seq + 2, application.store.head().size))
+        ]
+        if acts and application.openings is not None:
+            try:
+                application.openings.vault.enforce(ordered(acts))
+            except Unavailable:
+                _log.exception("An erasure is not finished; the next start goes on with it")
 
     def _settle(self) -> None:
         """Wait for the standbys, so that nothing is signed on what they might not have."""

@@ -106,7 +106,10 @@ def _changes(record: Record, facts: Mapping[str, Fact]) -> tuple[str, str | None
         {"field": field, "old": None, "new": value} for field, value in _leaves(record.data)
     ]
     if record.withheld:
-        created.append({"field": "/data/_sd", "old": None, "new": {"withheld": record.withheld}})
+        closed: JsonObject = {"withheld": record.withheld}
+        if record.erased:
+            closed["erased_by"] = [*record.erased]
+        created.append({"field": "/data/_sd", "old": None, "new": closed})
     return "insert", target, created or [{"field": "/data", "old": None, "new": {}}]
 
 

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
 
 
+ORDERS = ("personal-data.erased.v1", "personal-data.restricted.v1")
+
+
 def oversight_view(
     records: History, register: Register, *, zone: ZoneInfo, late_limit_hours: int
 ) -> JsonObject:
-    """Refused commands, corrections and voidings, late entries, and records to be signed."""
+    """Refused commands, corrections, late entries, records to be signed, orders of erasure."""
     facts = list(records.facts.values())
     limit = timedelta(hours=late_limit_hours)
     return {
@@ -54,6 +57,7 @@ def oversight_view(
             for fact in facts
             if fact.type.startswith(("downtime.", "dossier."))
         ],
+        "personal_data": [_order_row(fact, register) for fact in facts if fact.type in ORDERS],
     }
 
 
@@ -164,6 +168,22 @@ def _late_row(fact: Fact, register: Register, *, zone: ZoneInfo, limit: timedelt
         "reason_code": text(reason, "code"),
         "reason_text": text(reason, "text"),
         "voided": fact.voided_by is not None,
+        "by": author(fact.record, register),
+    }
+
+
+def _order_row(fact: Fact, register: Register) -> JsonObject:
+    """One order to erase or restrict personal data: what, on which ground, by whom."""
+    data = fact.data
+    return {
+        **_brief(fact),
+        "act": "erased" if fact.type == ORDERS[0] else "restricted",
+        "concerns": data.get("purposes") or data.get("pointers"),
+        "target": text(data, "target"),
+        "ground": text(data, "ground"),
+        "ground_reference": text(data, "ground_reference"),
+        "decision": text(data, "decision"),
+        "approver": text(data, "approver"),
         "by": author(fact.record, register),
     }
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ledger.aggregates.trial_state import TrialState
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, Unavailable
 from ledger.history import History
 from ledger.log.entry import parse_entry
-from ledger.record import read_record
 from ledger.signing.rfc3339 import parse_recorded_at
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ class Prefix:
         """The records of one stream, in order."""
         try:
             records: Iterable[Record] = self._application.stream(name)
+        except Unavailable:
+            raise
         except LedgerError:
             records = self._readable(name)
         return [row for row in records if row.seq < self.size and row.seq not in self.parked]
@@ -108,10 +109,9 @@ class Prefix:
         """Each record of a stream that can be read; the projector parks and shows the others."""
         for stored in self._application.store.select_events(name):
             try:
-                seq = _seq(stored.state)
-                yield read_record(
-                    stored.state, self._application.store.openings(seq, seq + 1).get(seq, ())
-                )
+                yield self._application.record(_seq(stored.state))
+            except Unavailable:
+                raise
             except LedgerError:
                 continue
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from eventsourcing.persistence import ConnectionPoolClosedError, PersistenceError
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, Unavailable
 from ledger.log.entry import entry_hash
 from ledger.signing.strict_json import Limits, parse_object
 from projections.folding import LogFold, Unreadable
@@ -37,6 +37,9 @@ PAGE = 1_000
 
 POLL_SECONDS = 0.25
 """How long the projector waits before it looks for new entries again."""
+
+WATCH_SECONDS = 0.01
+"""How often it is looked how far another process has folded, while somebody waits for it."""
 
 BODY_LIMITS = Limits(size=1 << 30, depth=64, members=1 << 26)
 """Rows are our own; the limits for foreign JSON do not bind them."""
@@ -114,10 +117,13 @@ class Projector:
         self._fold: LogFold | None = None
         self._place: Place | None = None
         self._error: str | None = None
+        self._revision = -1
+        self._unscrubbed = False
         self._stop = threading.Event()
         self._moved = threading.Condition()
         self._thread: threading.Thread | None = None
         self._working = threading.Lock()
+        self._watching = False
 
     def step(self) -> bool:
         """Fold one page; False when there is nothing to fold."""
@@ -163,11 +169,16 @@ class Projector:
     def wait_for(self, position: int, timeout: float) -> int:
         """Wait until so many entries are folded, at most ``timeout`` seconds; the position then."""
         until = time.monotonic() + timeout
+        if not self._watching and self._application.current() != self._revision:
+            self._renew()  # rows that hold what was erased are not shown any more
         while True:
-            reached = self._store.place().position
+            reached = self._reached()
             left = until - time.monotonic()
             if reached >= position or left <= 0:
                 return reached
+            if self._watching:
+                time.sleep(min(left, WATCH_SECONDS))
+                continue
             if self._thread is None:
                 if not self.step():
                     return self._store.place().position
@@ -175,28 +186,50 @@ class Projector:
             with self._moved:
                 self._moved.wait(min(left, POLL_SECONDS))
 
+    def _reached(self) -> int:
+        """How far rows go that may be shown: who only watches waits until stale ones are gone."""
+        place, revision = self._store.place(), self._application.current()
+        if self._watching and revision != self._revision:
+            if not self._store.fits(place.generation, self._application.fingerprint):
+                return 0
+            self._revision = revision
+        return place.position
+
     def rebuild(self, progress: Progress | None = None) -> Place:
         """Fold the whole log into fresh rows and swap them in; the same bytes as followed live."""
         self._store.adopt()
-        fresh = self._store.fresh_generation()
+        fresh = self._store.fresh_generation(self._application.fingerprint)
         rebuilt = self._fold_into(self._store, fresh, None, progress)
         with self._working:
             self._store.swap(rebuilt)
+            self._store.scrub()
             self._forget()
         return rebuilt
 
     def check(self, progress: Progress | None = None) -> list[Difference]:
-        """Compare the stored rows with a fresh fold to the same position; nothing is changed."""
+        """Compare the stored rows with a fresh fold to the same position; nothing is changed.
+
+        Raises Unavailable ``projections.stale`` when something was erased since they were made, or
+        their key cannot be had.
+        """
         place = self._store.place()
         head = self._application.store.head().size
         if not self._store.adopted:
             return [Difference("genesis", "", "changed", None, self._store.genesis_sha256)]
+        if not self._store.fits(place.generation, self._application.fingerprint):
+            raise Unavailable(
+                "projections.stale",
+                "Something was erased, restricted or rotated since the projections were made.",
+                remedy="The service makes them anew when it next follows the log.",
+            )
         if place.position > head:
             return [Difference("position", "", "surplus", str(place.position), str(head))]
         with tempfile.TemporaryDirectory(prefix="projections-") as folder:
-            scratch = ProjectionStore(Path(folder) / "fresh.sqlite3", "")
+            scratch = ProjectionStore(Path(folder) / "fresh.sqlite3", "", self._store.keys)
             try:
-                self._fold_into(scratch, scratch.place(), place.position, progress)
+                begun = scratch.fresh_generation()
+                scratch.swap(begun)
+                self._fold_into(scratch, begun, place.position, progress)
                 found = list(_differences(self._store, scratch))
             finally:
                 scratch.close()
@@ -212,6 +245,12 @@ class Projector:
                 self._store.adopt()
             self._thread = threading.Thread(target=self._run, name="projector", daemon=True)
             self._thread.start()
+
+    def watch(self) -> None:
+        """Leave following to another process; ``wait_for`` looks at what it has stored."""
+        with self._working:
+            self._store.adopt()
+        self._watching = True
 
     def close(self) -> None:
         """Stop following; what is folded stays."""
@@ -239,15 +278,28 @@ class Projector:
     def _current(self) -> Place:
         """The place to go on from, with the fold in memory that belongs to it."""
         self._store.adopt()
-        stored = self._store.place()
-        if self._fold is not None and self._place == stored:
+        stored, revision = self._store.place(), self._application.current()
+        if self._unscrubbed:
+            self._unscrubbed = not self._store.scrub()
+        if self._fold is not None and self._place == stored and self._revision == revision:
             return stored
-        if not self._belongs(stored):
-            _log.warning("The stored rows are not of this log; they are made again.")
-            stored = self._store.fresh_generation()
+        fingerprint = self._application.fingerprint
+        if not (self._belongs(stored) and self._store.fits(stored.generation, fingerprint)):
+            if stored.position:
+                _log.warning("The stored rows are not of this log as it stands; they go.")
+            stored = self._store.fresh_generation(fingerprint)
             self._store.swap(stored)
+            self._unscrubbed = not self._store.scrub()
         self._fold, self._place = self._resumed(self._store, stored), stored
+        self._revision = revision
         return stored
+
+    def _renew(self) -> None:
+        with self._working:
+            try:
+                self._current()
+            except PositionMoved:
+                self._forget()  # somebody else makes them anew
 
     def _belongs(self, place: Place) -> bool:
         """Whether the entries folded are this log's, and not of one it was restored from."""
@@ -302,6 +354,8 @@ class Projector:
     def _read(self, start: int, stop: int) -> Iterator[Record | Unreadable]:
         try:
             found: Sequence[Record] = self._application.records(start, stop)
+        except Unavailable:
+            raise  # keys that are not at hand are no fault of an entry
         except LedgerError:
             found = ()
         if len(found) == stop - start:
@@ -310,6 +364,8 @@ class Projector:
         for seq in range(start, stop):
             try:
                 yield self._application.record(seq)
+            except Unavailable:
+                raise
             except LedgerError as error:
                 yield Unreadable(seq, error)
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
 from ledger.application import LedgerApplication
+from ledger.concealment.openings import Openings
+from ledger.concealment.rows import RowKeys
+from ledger.concealment.settings import has_keys, open_vault
 from ledger.recording.genesis import Genesis, read_genesis
 from ledger.rules.deviation import TrialOverview
 from ledger.rules.deviations import TRIAL_RULES
@@ -27,7 +32,6 @@ from projections.times import holds_by
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from ledger.aggregates.trial_state import TrialState
     from ledger.recording.genesis import Genesis
@@ -58,14 +62,19 @@ class OpenedLog:
 
 @contextmanager
 def opened(database: Database | str) -> Iterator[OpenedLog]:
-    """Open a database for reading alone: no key, no writer, nothing is created.
+    """Open a database for reading alone: no signing key, no writer, nothing is created.
+
+    What is concealed is read where its keys are at hand, else it is shown as withheld.
 
     Raises RejectedInput when there is no such database, TrustFailure when it holds no trial,
     Unavailable when its server does not answer.
     """
     application = LedgerApplication(database, create=False)
     try:
-        yield OpenedLog(application, read_genesis(application))
+        log = OpenedLog(application, read_genesis(application))
+        if has_keys(application.path):
+            application.conceal(Openings(open_vault(log.genesis.trial, application.path)))
+        yield log
     finally:
         application.close()
 
@@ -83,18 +92,37 @@ class Projections(Listings):
     """
 
     def __init__(self, ledger: ReadableLedger) -> None:
-        store = ProjectionStore(
-            projections_path(ledger.application.path), ledger.genesis.record.sha256
-        )
+        self._folder: TemporaryDirectory[str] | None = None
+        store = self._open_store(ledger)
         super().__init__(ledger.application, store)
         self._definition = ledger.genesis.definition
         self.projector = Projector(self._application, self._definition, self.store)
+
+    def _open_store(self, ledger: ReadableLedger) -> ProjectionStore:
+        openings, genesis = ledger.application.openings, ledger.genesis.record.sha256
+        keys = None if openings is None else RowKeys.of(openings.vault)
+        store = ProjectionStore(projections_path(ledger.application.path), genesis, keys)
+        if keys is None and store.sealed:
+            # Those who have the keys keep theirs; without them less is seen, in rows of our own.
+            store.close()
+            self._folder = TemporaryDirectory(prefix="projections-")
+            store = ProjectionStore(Path(self._folder.name) / "rows.sqlite3", genesis)
+        return store
+
+    @property
+    def kept(self) -> bool:
+        """Whether the rows are those beside the ledger, and not some made for this reader alone."""
+        return self._folder is None
 
     # --- following ----------------------------------------------------------------------------
 
     def start(self) -> None:
         """Follow the log on a thread."""
         self.projector.start()
+
+    def watch(self) -> None:
+        """Leave following to another process, and see in the file how far it is."""
+        self.projector.watch()
 
     def follow(self) -> int:
         """Fold up to the head here and now; the position then."""
@@ -128,6 +156,8 @@ class Projections(Listings):
         """Stop following and close the file."""
         self.projector.close()
         self.store.close()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     # --- subjects -----------------------------------------------------------------------------
 

@@ -73,6 +73,7 @@ def _row(case: Case, record: Record, fact: Fact | None, refusal: Record | None) 
         "content": fact.data if fact is not None else record.data,
         "first_content": record.data if fact is not None and fact.corrections else None,
         "withheld": record.withheld,
+        "erased_by": [*record.erased],
         "signed": is_signed(fact) if fact is not None else None,
         "unsigned": is_unsigned(fact) if fact is not None else False,
         "signature_stale": is_stale(fact) if fact is not None else False,

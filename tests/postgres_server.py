@@ -114,8 +114,8 @@ class StartedServer:
         """How to connect to it as its owner."""
         return {"host": "127.0.0.1", "port": str(self.port), "user": "postgres"}
 
-    def initialise(self) -> None:
-        """Make the cluster."""
+    def initialise(self, *options: str) -> None:
+        """Make the cluster, with further options of initdb."""
         _hand_over(self.directory)
         subprocess.run(
             [
@@ -126,6 +126,7 @@ class StartedServer:
                 "--encoding=UTF8",
                 "--locale=C",
                 f"--pgdata={self.directory / 'data'}",
+                *options,
             ],
             check=True,
             capture_output=True,
@@ -135,7 +136,11 @@ class StartedServer:
         )
 
     def standby(self, name: str) -> StartedServer:
-        """A standby of it under that name, not started yet; a base backup makes it."""
+        """A standby of it under that name, not started yet."""
+        return self.base_backup("--write-recovery-conf", name=name)
+
+    def base_backup(self, *options: str, name: str = "backup") -> StartedServer:
+        """A server made of a base backup of this one, not started yet."""
         copy = _new_server(self.binaries)
         source = {**self.settings, "application_name": name}
         try:
@@ -147,7 +152,7 @@ class StartedServer:
                     f"--pgdata={copy.directory / 'data'}",
                     "--checkpoint=fast",
                     "--no-sync",
-                    "--write-recovery-conf",
+                    *options,
                 ],
                 check=True,
                 capture_output=True,
@@ -195,6 +200,14 @@ class StartedServer:
             else:
                 return
 
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop it: SIGINT is a fast shutdown, SIGQUIT an immediate one."""
         if self.process is not None and self.process.poll() is None:
@@ -219,10 +232,9 @@ class StartedServer:
 
 def start_server(**settings: str) -> StartedServer | None:
     """A new server from installed binaries, None where there are none."""
-    binaries = installed()
-    if binaries is None:
+    server = new_server()
+    if server is None:
         return None
-    server = _new_server(binaries)
     try:
         server.initialise()
         server.start(**settings)
@@ -230,6 +242,12 @@ def start_server(**settings: str) -> StartedServer | None:
         server.remove()
         raise
     return server
+
+
+def new_server() -> StartedServer | None:
+    """A server that is to be initialised, None where no binaries are installed."""
+    binaries = installed()
+    return None if binaries is None else _new_server(binaries)
 
 
 def _new_server(binaries: Path) -> StartedServer:

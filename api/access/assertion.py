@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ledger.signing.register import Register
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-LONGEST_LIFE: Final = 300
+LONGEST_LIFE: Final = 120
 """Seconds from an assertion's ``iat`` to its ``exp`` at most."""
 
 SKEW: Final = 30
@@ -50,6 +50,8 @@ class Asserted:
 class Assertions:
     """Checks assertions; those accepted are remembered until they have expired.
 
+    Each process remembers its own: used again at another node within its two minutes, an assertion
+    gives its thief a token no better than the one he read in the answer to its first use.
     What was signed before ``started`` is not taken: this process cannot know whether it was used.
     """
 

@@ -13,6 +13,7 @@ from api.access.journal import SERVED, Journal
 from api.access.reader import OPEN, Reader, home_of, site_of_subject
 from api.access.register_at_head import RegisterAtHead
 from api.access.table import (
+    OF_ONE_SUBJECT,
     PUBLIC,
     TABLE,
     Blinding,
@@ -89,7 +90,7 @@ def guard(app: Flask, control: AccessControl) -> None:
     def _before() -> None:
         if request.endpoint is None:
             return  # no such address, or not with this method
-        g.operation = operation_of(app, request.endpoint)
+        g.operation = _asked_for(operation_of(app, request.endpoint))
         if g.operation not in PUBLIC:
             _admit(control, g.operation)
 
@@ -104,9 +105,8 @@ def guard(app: Flask, control: AccessControl) -> None:
         if not TABLE[g.operation].recorded:
             return response
         try:
-            control.journal.record(
-                reader, g.operation, outcome=_outcome(response), subject=g.subject
-            )
+            for act in (g.operation, *g.get("beside", ())):
+                control.journal.record(reader, act, outcome=_outcome(response), subject=g.subject)
         except LedgerError as error:
             response.close()
             return problem_of(error).response()
@@ -124,7 +124,19 @@ def _admit(control: AccessControl, operation: Operation) -> None:
     g.subject = _subject_named()
     require(g.reader, operation)
     if TABLE[operation].sites is Sites.SUBJECT:
-        require_site(g.reader, site_of_subject(str((request.view_args or {})["subject_id"])))
+        require_site(g.reader, site_of_subject(_subject_id()))
+
+
+def _asked_for(operation: Operation) -> Operation:
+    """The operation, or what it is for the one subject that the query names."""
+    return OF_ONE_SUBJECT.get(operation, operation) if "subject" in request.args else operation
+
+
+def _subject_id() -> str:
+    """The subject that the path names or, where the operation is about one, the query."""
+    about_one = g.operation in OF_ONE_SUBJECT.values()
+    named = request.args if about_one else request.view_args or {}
+    return str(named.get("subject" if about_one else "subject_id", ""))
 
 
 def require_operations(app: Flask) -> None:
@@ -148,6 +160,15 @@ def reader() -> Reader:
     """Who asks; on a public route nobody in particular."""
     found: Reader = g.get("reader", OPEN)
     return found
+
+
+def open_identity() -> None:
+    """Let the reader open the identity sealed in what is asked for, written down beside it.
+
+    Raises TrustFailure ``access.role``.
+    """
+    g.beside = (Operation.IDENTITY,)
+    require(reader(), Operation.IDENTITY)
 
 
 def require_record(record: Record) -> None:
@@ -198,7 +219,7 @@ def _keep_from_caches(response: Response) -> None:
 
 
 def _subject_named() -> str | None:
-    name = str((request.view_args or {}).get("subject_id", ""))
+    name = _subject_id()
     return name if _SUBJECT.fullmatch(name) else None
 
 

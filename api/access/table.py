@@ -41,6 +41,7 @@ class Operation(StrEnum):
     REPORT = "report.read"
     EXPORT = "export.read"
     BUNDLE = "bundle.export"
+    DOSSIER = "dossier.export"
     TILES = "log-tiles.read"
     ENTRIES = "log-entries.export"
     REGISTER = "register.read"
@@ -48,6 +49,8 @@ class Operation(StrEnum):
     QUARANTINE = "quarantine.read"
     METRICS = "metrics.read"
     ACCESS_LOG = "access-log.read"
+    IDENTITY = "identity.open"
+    TEXT = "text.open"
 
 
 class Reach(Enum):
@@ -77,6 +80,7 @@ class Blinding(Enum):
     TELLS_NOTHING = "the same for everybody"
     MASKED_VIEW = "from the masked view"
     TELLS = "denied: positions, sizes or contents tell the arm"
+    OWN_ACT = "denied until the reader has broken that one subject's blind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,14 @@ PUBLIC: Final = frozenset(
 )
 """For everybody: they show no subject's data; statements and assertions prove who sent them."""
 
-PLANNED: Final = frozenset((Operation.UNBLINDING, Operation.EXPORT))
+PLANNED: Final = frozenset((Operation.EXPORT,))
 """Decided here before a route offers them."""
+
+OF_ONE_SUBJECT: Final[Mapping[Operation, Operation]] = {Operation.BUNDLE: Operation.DOSSIER}
+"""What an operation is when the address names one subject (``?subject=``)."""
+
+INSIDE: Final = frozenset((Operation.IDENTITY, Operation.TEXT))
+"""What sealed members of a record are shown within other operations (``api.access.openings``)."""
 
 COLUMNS: Final = (
     Role.SPONSOR, Role.REGISTRAR, Role.STATISTICIAN, Role.MONITOR, Role.AUDITOR, Role.INSPECTOR,
@@ -118,6 +128,7 @@ _ROLES: Final = {
     Operation.REPORT:       " +   .   .   +   +   +   +   .   .   .   .   .   .   .   .",
     Operation.EXPORT:       " +   .   .   +   +   +   .   .   .   .   .   .   .   .   .",
     Operation.BUNDLE:       " +   .   .   +   +   +   .   .   .   .   .   .   .   .   .",
+    Operation.DOSSIER:      " +   .   .   +   +   +   .   s   s   s   s   s   .   +   s",
     Operation.TILES:        " +   +   +   +   +   +   +   s   s   s   s   s   +   .   s",
     Operation.ENTRIES:      " +   .   .   +   +   +   .   .   .   .   .   .   .   .   .",
     Operation.REGISTER:     " +   +   +   +   +   +   +   s   s   s   s   s   +   +   s",
@@ -125,6 +136,8 @@ _ROLES: Final = {
     Operation.QUARANTINE:   " .   .   .   +   +   +   .   s   s   s   .   .   .   .   .",
     Operation.METRICS:      " +   +   .   +   +   +   .   .   .   .   .   .   .   .   .",
     Operation.ACCESS_LOG:   " +   .   .   .   +   +   .   .   .   .   .   .   .   .   .",
+    Operation.IDENTITY:     " .   .   .   +   +   +   .   s   s   s   s   s   .   .   s",
+    Operation.TEXT:         " +   .   .   +   +   +   +   s   s   s   s   s   .   .   s",
 }  # fmt: skip
 
 _KINDS: Final = {
@@ -134,12 +147,13 @@ _KINDS: Final = {
     Operation.SUBJECTS: (Sites.LISTING, Blinding.MASKED_VIEW, True),
     Operation.SUBJECT: (Sites.SUBJECT, Blinding.MASKED_VIEW, True),
     Operation.REPLAY: (Sites.SUBJECT, Blinding.MASKED_VIEW, True),
-    Operation.UNBLINDING: (Sites.SUBJECT, Blinding.TELLS, True),
+    Operation.UNBLINDING: (Sites.SUBJECT, Blinding.OWN_ACT, True),
     Operation.DEVIATIONS: (Sites.LISTING, Blinding.MASKED_VIEW, True),
     Operation.ENROLMENT: (Sites.WHOLE, Blinding.MASKED_VIEW, False),
     Operation.REPORT: (Sites.WHOLE, Blinding.MASKED_VIEW, True),
     Operation.EXPORT: (Sites.WHOLE, Blinding.TELLS, True),
     Operation.BUNDLE: (Sites.WHOLE, Blinding.TELLS, True),
+    Operation.DOSSIER: (Sites.SUBJECT, Blinding.MASKED_VIEW, True),
     Operation.TILES: (Sites.NONE, Blinding.TELLS, False),
     Operation.ENTRIES: (Sites.WHOLE, Blinding.TELLS, True),
     Operation.REGISTER: (Sites.NONE, Blinding.MASKED_VIEW, False),
@@ -147,6 +161,8 @@ _KINDS: Final = {
     Operation.QUARANTINE: (Sites.LISTING, Blinding.TELLS, True),
     Operation.METRICS: (Sites.WHOLE, Blinding.TELLS, False),
     Operation.ACCESS_LOG: (Sites.WHOLE, Blinding.TELLS, True),
+    Operation.IDENTITY: (Sites.RECORD, Blinding.MASKED_VIEW, True),
+    Operation.TEXT: (Sites.RECORD, Blinding.MASKED_VIEW, False),
 }
 
 TABLE: Final[Mapping[Operation, Rule]] = {

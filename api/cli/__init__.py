@@ -27,6 +27,7 @@ from api.cli.projecting import projections
 from api.cli.reading import replay, report
 from api.cli.restoring import restore_command
 from api.cli.serving import serve
+from api.cli.unblinding import unblind
 from api.cli.verifying import verify
 from api.cli.witness import witness
 from ledger.errors import LedgerError
@@ -56,7 +57,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 for _command in (
     init, serve, demo, post, keys, verify, replay, report, bundle, projections, allocation, witness,
-    access_log,
+    access_log, unblind,
     database_group, backup, restore_command, concealment,
 ):  # fmt: skip
     cli.add_command(_command)

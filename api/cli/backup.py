@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from api.cli import options
 from api.cli.progress import progress_bar
 from ledger.clock import SystemClock
-from ledger.errors import RejectedInput
 from ledger.service import LedgerFiles
 from ledger.storage.backup import write_backup
-from ledger.storage.database import Database, Engine
+
+if TYPE_CHECKING:
+    from ledger.storage.database import Database
 
 
 @click.command()
@@ -39,18 +41,17 @@ def backup(
 ) -> None:
     """Copy a ledger while it is served, and verify the copy before saying done.
 
-    In the copy: the database as of one instant, its head, published checkpoints, every version of
-    the protocol, and a manifest with lengths, SHA-256 and the root. It is a ledger that `verify`
-    reads. Keys and concealed files stay out unless asked for: keep them apart from the records, as
-    you would a seal and the deeds, and keep the head file on another disk than both.
+    In the copy: the database as of one instant (an SQLite file, whichever engine keeps it), its
+    head, published checkpoints, every version of the protocol, and a manifest with lengths, SHA-256
+    and the root. It is a ledger that `verify` reads. Keys and concealed files stay out unless asked
+    for: keep them apart from the records, as you would a seal and the deeds, and keep the head file
+    on another disk than both.
     """
-    path = require_file(database)
     with progress_bar("Verifying the copy") as progress:
         written = write_backup(
-            path,
+            database,
             LedgerFiles.of(database, head=head_file),
             out,
-            place=database.place,
             now=SystemClock().now(),
             software=f"trial-ledger {version('trial-ledger')}",
             secrets=secrets,
@@ -67,15 +68,3 @@ def backup(
             f"Not in it: {', '.join(written.left_out)}. They need copies of their own, kept apart "
             "(--with-secrets)."
         )
-
-
-def require_file(database: Database) -> Path:
-    """The file of an SQLite database; raises RejectedInput ``backup.postgresql`` for the other."""
-    if database.engine is Engine.POSTGRESQL:
-        raise RejectedInput(
-            "backup.postgresql",
-            "A PostgreSQL database is backed up with the server's own tools.",
-            remedy="Use pg_dump or a base backup as docs/operations.md describes, then "
-            "trial-ledger verify on the copy.",
-        )
-    return database.path

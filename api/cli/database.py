@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 from eventsourcing.persistence import PersistenceError
 
 from api.cli import options
-from ledger.errors import Unavailable
+from ledger.errors import RejectedInput, Unavailable
+from ledger.storage.database import Database, Engine
 from ledger.storage.migrations import VERSION, migrate
+from ledger.storage.postgres_copying import copy_to_postgres, copy_to_sqlite
 from ledger.storage.rights import grant_service
-
-if TYPE_CHECKING:
-    from ledger.storage.database import Database
 
 
 @click.group("database")
@@ -55,3 +52,38 @@ def migrate_command(*, database: Database, service_role: str | None, as_json: bo
     click.echo(f"{database} has schema version {VERSION}: {done}.")
     if service_role is not None:
         click.echo(f"{service_role} may read, add rows and move the head on, and nothing else.")
+
+
+@database_group.command("copy")
+@options.database
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="URL",
+    help="A new SQLite file for a ledger in PostgreSQL, an empty PostgreSQL database for one in "
+    "SQLite.",
+)
+@options.as_json
+def copy_command(*, database: Database, target: str, as_json: bool) -> None:
+    """Carry a ledger's rows whole to the other engine, nothing signed anew.
+
+    From PostgreSQL as of one moment, while it is served; a standby will do. From SQLite stop the
+    service first. Files beside the database stay where they are: bring them along by hand, the
+    head file too, and run `verify` before serving the copy.
+    """
+    goal = Database.parse(target)
+    if database.engine is goal.engine:
+        raise RejectedInput(
+            "copy.same-engine",
+            "Both are of one engine.",
+            remedy="Use trial-ledger backup for SQLite, pg_dump for PostgreSQL.",
+        )
+    if goal.engine is Engine.SQLITE:
+        size = copy_to_sqlite(database, goal.path)
+    else:
+        size = copy_to_postgres(database.path, goal)
+    if as_json:
+        options.print_json({"from": str(database), "size": size, "to": str(goal)})
+        return
+    click.echo(f"{goal} holds {size} entries of {database}. Bring the files, then verify it.")

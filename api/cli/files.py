@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from api.access.entitlement import Wanted
 from api.cli.progress import progress_bar
-from api.monitor import verify_url
+from api.identity import Identity
+from api.monitor import Access, verify_url
 from api.stamping import stamp_findings
 from ledger.events.conformance import check_conformance
 from ledger.publication.publishing import read_policy
@@ -27,6 +29,7 @@ from ledger.verification.manifest import DOSSIER, LOG
 from ledger.verification.publication import AUTHORITIES
 from ledger.verification.report import Status
 from ledger.verification.run import ELSEWHERE
+from ledger.vocabulary import Role
 
 if TYPE_CHECKING:
     from ledger.verification.report import RootOfTrust, VerificationReport
@@ -37,7 +40,7 @@ _SCHEMA, _PROJECTIONS = ELSEWHERE
 
 
 def remote_options(command: F) -> F:
-    """``BUNDLE``, ``--url URL`` and ``--state FILE``."""
+    """``BUNDLE``, ``--url URL`` with ``--state``, ``--identity`` and ``--role``."""
     file = click.Path(exists=True, dir_okay=False, path_type=Path)
     for option in (
         click.option(
@@ -46,6 +49,17 @@ def remote_options(command: F) -> F:
             default="trial-ledger.monitor",
             show_default=True,
             help="With --url: what was fetched, and how far the log was sound.",
+        ),
+        click.option(
+            "--role",
+            type=click.Choice([role.value for role in Role]),
+            help="With --identity: the role to read as, where more than one is held.",
+        ),
+        click.option(
+            "--identity",
+            type=file,
+            help="With --url: the identity file of a registered reader, for a log that wants a "
+            "token.",
         ),
         click.option("--url", help="A log's address, such as https://host/v1/trials/TRIAL/log."),
         click.argument("bundle", required=False, type=file),
@@ -67,16 +81,26 @@ def policy_option(command: F) -> F:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a verifier brings along: root of trust, witness policy, certificates of authorities."""
+    """What a verifier brings along: root of trust, witness policy, certificates, who he is."""
 
     trust: RootOfTrust | None = None
     asked: Asked | None = None
     certificates: Path | None = None
+    access: Access | None = None
 
 
 def read_asked(policy: Path | None) -> Asked | None:
     """The verifier's own policy; raises TrustFailure ``policy.…``."""
     return None if policy is None else Asked(read_policy(policy))
+
+
+def read_access(identity: Path | None, role: str | None) -> Access | None:
+    """Who reads a remote log; raises UsageError for a role alone, RejectedInput for no identity."""
+    if identity is None:
+        if role is not None:
+            raise click.UsageError("--role says how to read as --identity.")
+        return None
+    return Access(Identity.load(identity), Wanted(None if role is None else Role(role)))
 
 
 def verify_remote(url: str, state: Path, given: Given, *, machine: bool) -> None:
@@ -85,7 +109,10 @@ def verify_remote(url: str, state: Path, given: Given, *, machine: bool) -> None
     Raises Unavailable when the log or the state file cannot be read.
     """
     with progress_bar("Reading the log") as progress:
-        report = verify_url(url, state, trust=given.trust, progress=progress, asked=given.asked)
+        report = verify_url(
+            url, state, trust=given.trust, progress=progress, asked=given.asked,
+            access=given.access,
+        )  # fmt: skip
     _tell(report, [], kind=LOG, machine=machine)
 
 

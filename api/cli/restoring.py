@@ -12,7 +12,6 @@ import click
 import urllib3
 
 from api.cli import options
-from api.cli.backup import require_file
 from api.cli.progress import progress_bar
 from api.cli.verifying import root_of_trust
 from ledger.errors import LedgerError
@@ -91,7 +90,6 @@ def restore_command(  # noqa: PLR0913 - one parameter an option
     others hold come back byte for byte under the heads once signed. Where any stay missing the
     ledger is back for reading and refuses to sign (exit status 1).
     """
-    path = require_file(database)
     backup = read_backup(source)
     log = VerifierKey.parse(str(backup.manifest["vkey"]))
     with ExitStack() as opened:
@@ -101,9 +99,8 @@ def restore_command(  # noqa: PLR0913 - one parameter an option
         with progress_bar("Verifying entries") as progress:
             done = restore(
                 backup,
-                path,
+                database,
                 LedgerFiles.of(database, head=head_file),
-                place=database.place,
                 supplies=supplies,
                 notes=notes,
                 trust=root_of_trust(vkey, genesis),

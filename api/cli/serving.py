@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 @stamping.authority
 @click.option("--host", default="127.0.0.1", show_default=True, envvar="LEDGER_HOST")
 @click.option("--port", default=8080, show_default=True, type=int, envvar="LEDGER_PORT")
-@click.option("--workers", default=1, show_default=True, type=int, envvar="LEDGER_WORKERS")
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=int,
+    envvar="LEDGER_WORKERS",
+    help="Web processes; with 2 or more a process of its own writes.",
+)
 def serve(  # noqa: PLR0913 - one parameter an option
     *,
     database: Database,
@@ -38,7 +45,9 @@ def serve(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Serve a ledger over HTTP until Ctrl-C.
 
-    Readers are not authenticated yet, so the service binds to loopback addresses only.
+    A demonstration is open to whoever can connect and listens on loopback only; any other ledger
+    asks its readers for tokens. With --workers 2 or more, the writer and the projections have
+    processes of their own, which are started again when they die.
     """
     serving.serve(
         database,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from api.cli import options
 from api.cli.files import (
     Given,
     policy_option,
+    read_access,
     read_asked,
     remote_options,
     verify_file,
@@ -22,7 +24,11 @@ from api.cli.progress import progress_bar
 from api.cli.receipts import receipt_options, verify_one
 from api.cli.stamping import certificates
 from api.stamping import stamp_findings
-from ledger.errors import LedgerError
+from ledger.concealment import custody
+from ledger.concealment.evidence import revealing
+from ledger.concealment.openings import Openings
+from ledger.concealment.settings import has_keys, open_vault
+from ledger.errors import LedgerError, Unavailable
 from ledger.events.conformance import check_conformance
 from ledger.log.note import VerifierKey
 from ledger.service import LedgerFiles
@@ -31,18 +37,22 @@ from ledger.storage.open_evidence import open_evidence
 from ledger.storage.published_evidence import open_published
 from ledger.verification.__main__ import publication_lines
 from ledger.verification.publication import AUTHORITIES
+from ledger.verification.reading import read_row
 from ledger.verification.report import RootOfTrust, Status
 from ledger.verification.run import ELSEWHERE
 from ledger.verification.run import verify as verify_evidence
 from projections.reading import Projections, opened, projections_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from ledger.concealment.vault import Vault
     from ledger.verification.cosignatures import Asked
     from ledger.verification.report import VerificationReport
 
 DAMAGED = 1
+KEYS = "keys of what is concealed"
 COULD_NOT_CHECK = 2
 
 
@@ -60,6 +70,8 @@ def verify(  # noqa: PLR0913 - one parameter an option
     *,
     bundle: Path | None,
     url: str | None,
+    identity: Path | None,
+    role: str | None,
     state: Path,
     database: Database,
     head_file: Path | None,
@@ -86,7 +98,8 @@ def verify(  # noqa: PLR0913 - one parameter an option
 
     With --url the log is read over the network from its checkpoint, tiles and entries. Run it
     again with the same --state: only what is new is fetched, and a log that is shorter or other
-    than the one verified before was rolled back or forked.
+    than the one verified before was rolled back or forked. The log of a real trial gives its tiles
+    to registered readers alone: name yours with --identity.
 
     With --receipt one entry alone is checked, against --key and nothing else: no database, no
     network. The entry's bytes lie beside the receipt, as the client keeps them, or in --entry.
@@ -102,7 +115,8 @@ def verify(  # noqa: PLR0913 - one parameter an option
         if receipt is not None or entry is not None or event_id is not None:
             verify_one(receipt, vkey, entry=entry, event_id=event_id, as_json=as_json)
             return
-        given = Given(root_of_trust(vkey, genesis), read_asked(policy), tsa_certificates)
+        access = read_access(identity, role)
+        given = Given(root_of_trust(vkey, genesis), read_asked(policy), tsa_certificates, access)
         if bundle is not None:
             verify_file(bundle, given, machine=as_json)
             return
@@ -134,8 +148,9 @@ class Examination:
     """The kernel's report with what the layers above it found, each finding one line.
 
     ``storage`` is about the database file and its schema, ``schema`` about payloads, ``derived``
-    about the projections, ``stamps`` about the authorities' signatures under time stamps; None when
-    there was nothing to compare, or nothing to compare it with.
+    about the projections, ``stamps`` about the authorities' signatures under time stamps,
+    ``custody`` about the keys of what is concealed; None when there was nothing to compare, or
+    nothing to compare it with.
     """
 
     report: VerificationReport
@@ -143,11 +158,12 @@ class Examination:
     schema: list[str] | None = None
     derived: list[str] | None = None
     stamps: list[str] | None = None
+    custody: list[str] | None = None
 
     @property
     def above(self) -> list[str]:
         """All findings of the layers above the kernel."""
-        layers = (self.storage, self.schema, self.derived, self.stamps)
+        layers = (self.storage, self.schema, self.derived, self.stamps, self.custody)
         return [line for found in layers for line in found or ()]
 
     @property
@@ -163,6 +179,7 @@ class Examination:
             "schema": self.schema,
             "projections": self.derived,
             AUTHORITIES: self.stamps,
+            KEYS: self.custody,
         }
         done = [name for name, found in layers.items() if found is not None]
         return [*(check.label for check in self.report.checks_done), *done]
@@ -185,6 +202,7 @@ class Examination:
         above = {
             ELSEWHERE[0]: (self.schema, "the records could not all be read"),
             ELSEWHERE[1]: (self.derived, "there are none here, or they cannot be read"),
+            KEYS: (self.custody, "the key-encryption key is not at hand (LEDGER_KEK)"),
         }
         reasons.update({name: why for name, (found, why) in above.items() if found is None})
         return reasons
@@ -198,6 +216,7 @@ class Examination:
             schema=self.schema,
             projections=self.derived,
             timestamps=self.stamps,
+            custody=self.custody,
             checks_done=[check.label for check in self.report.checks_done],
             not_checked=self.not_checked,
             reasons=self.reasons,
@@ -225,9 +244,13 @@ def examine(
     files = LedgerFiles.of(named, head=head_file)
     kept = files.head if head_file is not None or files.head.exists() else None
     with (
+        _vault(named) as vault,
         open_published(files.published) as published,
-        open_evidence(named, head_file=kept) as source,
+        open_evidence(
+            named, head_file=kept, reveal=revealing(Openings(vault)) if vault else None
+        ) as source,
     ):
+        keys = _damaged_keys(vault) if vault else None
         stamps = stamp_findings(published, source, tsa_certificates)
         with progress_bar("Verifying entries") as progress:
             report = verify_evidence(
@@ -235,11 +258,39 @@ def examine(
             )
         storage = [str(found) for found in source.storage()]
         if report.obstacle:
-            return Examination(report, storage, stamps=stamps)
+            return Examination(report, storage, stamps=stamps, custody=keys)
         with progress_bar("Checking payloads") as progress:
             schema = [str(found) for found in check_conformance(source, progress)]
     derived = _compare_projections(named, damaged=bool(report.findings))
-    return Examination(report, storage, schema, derived, stamps)
+    return Examination(report, storage, schema, derived, stamps, keys)
+
+
+@contextmanager
+def _vault(database: Database) -> Iterator[Vault | None]:
+    """The vault of a ledger whose keys are at hand; without it openings stay encrypted."""
+    trial = _trial(database) if has_keys(database.place) else None
+    if trial is None:
+        yield None
+        return
+    with open_vault(trial, database.place) as vault:
+        yield vault
+
+
+def _trial(database: Database) -> str | None:
+    """The trial that entry 0 names, if it can be read; what is wrong with it is found elsewhere."""
+    with open_evidence(database) as source:
+        rows = source.rows(-1, 1)
+    event = read_row(rows[0]).event if rows else None
+    return None if event is None else event.trialid
+
+
+def _damaged_keys(vault: Vault) -> list[str]:
+    return [
+        f"custody.damaged at key {key.id.hex()} ({key.name.owner}, {key.name.purpose}): it does "
+        "not unwrap, or is gone though no erasure took it. Restore the key store from its latest "
+        "backup; later erasures are carried out again at the next start."
+        for key in custody.damaged(vault.store, vault.ring)
+    ]
 
 
 def _compare_projections(database: Database, *, damaged: bool) -> list[str] | None:
@@ -249,7 +300,9 @@ def _compare_projections(database: Database, *, damaged: bool) -> list[str] | No
         with opened(database) as log:
             views = Projections(log)
             try:
-                return [str(difference) for difference in views.check()]
+                return [str(difference) for difference in views.check()] if views.kept else None
+            except Unavailable:
+                return None  # made before an erasure; the service makes them anew
             finally:
                 views.close()
     except (LedgerError, PersistenceError) as error:

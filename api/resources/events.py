@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
 
-from api.access.control import require_record
+from api.access.control import open_identity, require_record
+from api.access.control import reader as asking
+from api.access.openings import opened_members, shown_to
 from api.access.table import Operation, serves
 from api.context import Doors, doors
 from api.door import bounded_body
@@ -15,7 +17,7 @@ from api.outcomes import Answer, answer, failure
 from api.resources import trial_door
 from api.responses import encoded, json_response, text_response, unchanging
 from api.schemas.openapi import EVENT_BODY, EventRead, Problem, Recorded
-from api.schemas.query import ReceiptQuery
+from api.schemas.query import EventQuery, ReceiptQuery
 from api.statements import (
     ACCEPTED,
     MANY,
@@ -31,6 +33,7 @@ from ledger.errors import LedgerError, RejectedInput
 from ledger.publication.log_reader import LogReader
 from ledger.recording.submission import Submission
 from ledger.signing.envelope import UUID7
+from ledger.vocabulary import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,14 +115,24 @@ def _line(number: int, event_id: str | None, told: Answer) -> dict[str, Any]:
 
 
 @door.route("/events/<string:event_id>", methods=["GET"])
+@door.query(EventQuery)
 @door.alt_response(200, schema=EventRead, description="The entry and what it says.")
 @door.alt_response(404, schema=Problem, description="No such event.")
 @serves(Operation.EVENT)
-def get_event(event_id: str) -> Response:
-    """One entry of the log, byte for byte, and its event in the clear."""
-    record = _record(event_id)
-    response = json_response(_event(record))
-    return unchanging(response, record.sha256)
+def get_event(query: dict[str, Any], event_id: str) -> Response:
+    """One entry of the log, byte for byte, and its event in the clear.
+
+    Sealed members are opened as far as the reader may see them; `kept_back` names the others.
+    """
+    if "open" in query:
+        open_identity()
+    record, shown = _record(event_id), shown_to(asking())
+    content = _event(record, shown | {Purpose.IDENTITY} if "open" in query else shown)
+    response = json_response(content)
+    # Who asks, and what was erased since, decide what is opened.
+    response = unchanging(response, sha256(encoded(content).encode()).hexdigest())
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 @door.route("/events/<string:event_id>/receipt", methods=["GET"])
@@ -137,7 +150,9 @@ def get_receipt(query: dict[str, Any], event_id: str) -> Response:
     if size is None and query.get("latest") != "true":
         return unchanging(text_response(ledger.receipt(record.seq).text()), record.sha256)
     signed = ledger.publisher.signed if ledger.publisher is not None else None
-    later = LogReader(ledger.application.store).receipt(record.seq, size=size, signed=signed)
+    reader = LogReader(ledger.application.store)
+    ledger.require_confirmed(reader.size if size is None else size)
+    later = reader.receipt(record.seq, size=size, signed=signed)
     # A checkpoint gathers cosignatures after it was made, and the newest one changes at any time.
     response = unchanging(text_response(later.text()), sha256(later.text().encode()).hexdigest())
     response.headers["Cache-Control"] = "no-cache"
@@ -156,8 +171,11 @@ def _record(event_id: str) -> Record:
     return record
 
 
-def _event(record: Record) -> dict[str, Any]:
+def _event(record: Record, shown: frozenset[Purpose]) -> dict[str, Any]:
     entry, event = record.entry, record.event
+    opened, kept_back = opened_members(record, asking(), shown)
+    # What holds personal data in clear is shown by its hash alone.
+    restricted = doors().ledger.application.restrictions.concerns(record.id)
     return {
         "id": record.id,
         "seq": record.seq,
@@ -165,8 +183,10 @@ def _event(record: Record) -> dict[str, Any]:
         "recorded_at": entry.recorded_at,
         "stream": entry.stream,
         "stream_seq": entry.stream_seq,
-        "entry": entry.to_bytes().decode("utf-8"),
-        "statement": entry.statement,
+        "entry": None if restricted else entry.to_bytes().decode("utf-8"),
+        "statement": None if restricted else entry.statement,
+        "restricted_by": restricted,
+        "erased_by": [*record.erased],
         "event": {
             "id": event.id,
             "source": event.source,
@@ -185,6 +205,7 @@ def _event(record: Record) -> dict[str, Any]:
             }
             for signature in record.statement.signatures
         ],
-        "opened": dict(record.opened),
+        "opened": opened,
+        "kept_back": kept_back,
         "withheld": record.withheld,
     }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from flask import Response, current_app, render_template
+from flask import Response, current_app, render_template, request
 
 from api.access.table import Operation, serves
 from api.context import doors
@@ -21,6 +21,42 @@ door = Door("service", __name__, description="The service itself.")
 HTML = "text/html; charset=utf-8"
 READY_LAG = 5_000
 """How many entries the projections may lie behind while the service calls itself ready."""
+
+
+INDEX: Final = (
+    ("/docs", "Every route, event type and problem, as a page"),
+    ("/openapi.json", "The same for machines, OpenAPI 3.1"),
+    ("/v1/trials/{trial}/token", "Where readers get a token (POST)"),
+    ("/v1/trials/{trial}/events", "Where signed events are posted, and the audit trail"),
+    ("/v1/trials/{trial}/subjects", "The subjects: state, replay, and in an emergency the arm"),
+    ("/v1/trials/{trial}/report", "The audit report"),
+    ("/v1/trials/{trial}/log/checkpoint", "The log's newest signed checkpoint, public"),
+    ("/healthz", "Whether the process is alive"),
+    ("/readyz", "Whether statements are taken and reads are current"),
+)
+"""The doors that whoever comes to the bare address is shown, and what each is for."""
+
+
+@door.route("/", methods=["GET"])
+@door.alt_response(200, description="A page; as application/json an object of doors.")
+@serves(Operation.SERVICE)
+def get_index() -> Response:
+    """What this address is, and its doors."""
+    held = doors()
+    rows = [(path.format(trial=held.ledger.trial), what) for path, what in INDEX]
+    best = request.accept_mimetypes.best_match(["application/json", "text/html"])
+    if best == "text/html":
+        demonstration = held.ledger.genesis.demonstration
+        response = text_response(
+            render_template(
+                "index.html", trial=held.ledger.trial, rows=rows, demonstration=demonstration
+            ),
+            HTML,
+        )
+    else:
+        response = json_response({"trial": held.ledger.trial, "doors": dict(rows)})
+    response.vary.add("Accept")
+    return response
 
 
 @door.route("/healthz", methods=["GET"])
@@ -72,7 +108,7 @@ def get_metrics() -> Response:
     measures.entries.set(head)
     measures.waiting.set(writer.waiting if writer else 0)
     measures.signing.set(0 if writer is None or held.ledger.refusal is not None else 1)
-    measures.position.set(held.projections.wait_for(head, 0.0))
+    measures.following(held.projections.lag())
     last = parse_recorded_at(held.ledger.application.store.head().recorded_at)
     behind = last - held.ledger.clock.now()
     measures.clock_behind.set(max(0.0, behind.total_seconds()))

@@ -43,7 +43,8 @@ def get_subject(query: dict[str, Any], subject_id: str) -> Response:
     """A subject's state, as known at a record time of what had happened at an occurrence time."""
     held = doors()
     known_at = held.known_at(query.get("known_at"))
-    return _found(held.reading().subject(subject_id, known_at, query.get("true_at")))
+    state = _found(held.reading().subject(subject_id, known_at, query.get("true_at")))
+    return json_response(held.withholding().subject(state))
 
 
 @door.route("/subjects/<string:subject_id>/replay", methods=["GET"])
@@ -53,7 +54,8 @@ def get_replay(query: dict[str, Any], subject_id: str) -> Response:
     """A subject's history, event by event, with the state it led to."""
     held = doors()
     known_at = held.known_at(query.get("known_at"))
-    return _found(held.reading().replay(subject_id, known_at, query.get("true_at")))
+    course = _found(held.reading().replay(subject_id, known_at, query.get("true_at")))
+    return json_response(held.withholding().replay(course))
 
 
 @door.route("/enrolment", methods=["GET"])
@@ -70,7 +72,7 @@ def subject_key(row: dict[str, Any]) -> str:
     return str(row["subject"])
 
 
-def _found(state: dict[str, Any] | None) -> Response:
+def _found(state: dict[str, Any] | None) -> dict[str, Any]:
     if state is None:
         raise RejectedInput("subject.not-found", "No such subject was known then.")
-    return json_response(state)
+    return state

@@ -46,14 +46,22 @@ def get_tile(name: str) -> Response:
 @door.route("/log/tile/entries/<path:name>", methods=["GET"], merge_slashes=False)
 @door.alt_response(200, content_type=OCTETS, description="Entries, each after its length.")
 @door.alt_response(404, schema=Problem, description="No such entry bundle at the newest size.")
+@door.alt_response(451, schema=Problem, description="An entry in it is no longer served.")
 @serves(Operation.ENTRIES)
 def get_entries(name: str) -> Response:
-    """An entry bundle `<N>[.p/<W>]`: the entries themselves, in order; it never changes."""
-    return _served(f"tile/entries/{name}")
+    """An entry bundle `<N>[.p/<W>]`: the entries themselves, in order; it never changes.
+
+    One with an entry whose personal data are restricted is withheld; the tiles of hashes stay.
+    """
+    response = _served(f"tile/entries/{name}")
+    if doors().ledger.application.restrictions:
+        response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 def _served(path: str) -> Response:
-    data = LogReader(doors().ledger.application.store).tile(parse_tile_path(path))
+    application = doors().ledger.application
+    data = LogReader(application.store, application.withheld_at).tile(parse_tile_path(path))
     return unchanging(text_response(data, OCTETS), sha256(data).hexdigest())
 
 

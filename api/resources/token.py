@@ -31,7 +31,7 @@ def post_token() -> Response:
     """Get a token (RFC 6749 section 4.4, RFC 7523 section 2.2).
 
     The assertion is a JWT signed with Ed25519 or ES256 by a key in force: `iss` and `sub` the
-    source URI it is registered for, `aud` this address, `iat`, `exp` within five minutes, and a
+    source URI it is registered for, `aud` this address, `iat`, `exp` within two minutes, and a
     `jti` used once. `scope` asks for `role:<role>`, `site:<SITE>`, and `masked` to read less.
     """
     media_type_of(request.headers.get("Content-Type"), accepted=(FORM,))

@@ -119,7 +119,7 @@ def _wants_csv(query: dict[str, Any]) -> bool:
 def _rows(
     held: Doors, query: Mapping[str, Any], after: int | str, limit: int
 ) -> list[dict[str, Any]]:
-    return held.reading().audit_trail(
+    found = held.reading().audit_trail(
         subject=query.get("subject"),
         type=query.get("type"),
         actor=query.get("actor"),
@@ -129,6 +129,7 @@ def _rows(
         after=after,
         limit=limit,
     )
+    return held.withholding().rows(found)
 
 
 def _all(held: Doors, query: Mapping[str, Any], after: int | str) -> Iterator[dict[str, Any]]:

@@ -50,11 +50,38 @@ class EventRead(Place):
     """One entry read back."""
 
     stream_seq = fields.Integer(**said("Position in the stream."))
-    statement = fields.String(**said("The signed statement, byte for byte."))
+    statement = fields.String(
+        **said("The signed statement, byte for byte; null where it is restricted."), allow_none=True
+    )
+    restricted_by = fields.String(
+        **said("The act by which personal data in it are no longer served."), allow_none=True
+    )
+    erased_by = fields.List(
+        fields.String(), **said("The acts by which sealed members were erased.")
+    )
     event = fields.Dict(**said("The event as signed; sealed members as digests in data._sd."))
     signatures = fields.List(fields.Dict(), **said("Who signed with which meaning."))
-    opened = fields.Dict(**said("Sealed members whose openings the ledger holds."))
+    opened = fields.Dict(**said("Sealed members, opened as far as the reader may see them."))
+    kept_back = fields.List(
+        fields.Dict(), **said("Sealed members not shown to this reader: member, purpose, reason.")
+    )
     withheld = fields.Integer(**said("Sealed members whose openings it does not hold."))
+
+
+class AllocationRead(Schema):
+    """One subject's arm; filled with spaces to a length that tells nothing."""
+
+    subject = fields.String(**said("The subject."))
+    arm = fields.String(**said("The arm."))
+    arm_label = fields.String(**said("The arm in the protocol's words."))
+    planned_infusions = fields.Integer(**said("How many infusions the arm plans."))
+    allocations = fields.List(
+        fields.Dict(), **said("Each allocation: arm, method, on; mostly one.")
+    )
+    blind = fields.Dict(
+        allow_none=True,
+        **said("The reader's own breaking of the blind, and until when its reason is due."),
+    )
 
 
 class Problem(Schema):

@@ -172,6 +172,18 @@ class Consistency(Query):
     )
 
 
+class EventQuery(Query):
+    """What of an event is opened."""
+
+    open = fields.String(
+        validate=validate.OneOf(["identity"]),
+        metadata={
+            "description": "`identity` opens what identifies a person, for a monitor, auditor or "
+            "inspector; it is written down beside the reading."
+        },
+    )
+
+
 class ReceiptQuery(Query):
     """Under which checkpoint."""
 

@@ -23,6 +23,7 @@ NDJSON: Final = "application/x-ndjson"
 CLIENTS: Final = (16, 64)
 BATCH: Final = 100
 SITES: Final = 4
+WORKERS: Final = 2
 MOST_A_SECOND: Final = {1: 3_500, BATCH: 8_000}
 """More than any service here can take in: so many statements are prepared."""
 
@@ -55,7 +56,7 @@ class Supply:
                 yield offered.event
 
 
-def single_posts(bench: Bench, *, workers: int = 1) -> None:
+def single_posts(bench: Bench, *, workers: int = WORKERS) -> None:
     """Single signed POSTs at 16 and 64 clients, and the slowest answers at 16."""
     for clients in CLIENTS:
         taken, slow = _posted(bench, clients, workers=workers)
@@ -76,7 +77,7 @@ def single_posts(bench: Bench, *, workers: int = 1) -> None:
             )
 
 
-def batches(bench: Bench, *, workers: int = 1) -> None:
+def batches(bench: Bench, *, workers: int = WORKERS) -> None:
     """NDJSON batches of 100 from four clients, beside verifying, validating and inserting alone."""
     begin = datetime.now(UTC) - timedelta(days=1)
     founded = found(bench.scratch / "batches", sites=SITES, at=begin)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
 from ledger.errors import IntegrityFailure
-from ledger.record import Record, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from ledger.record import Record
 
 
 class Chronicle:
@@ -49,13 +50,13 @@ def project_chronicle(chronicle: Chronicle | None, records: Iterable[Record]) ->
 class RecordMapper(Mapper[str]):
     """Maps records to stored events and back: the state is the entry's bytes, untouched.
 
-    ``openings`` gives the disclosures kept for a range of positions. The topic is checked
-    against the event it stands beside, so a row cannot choose what code reads it.
+    ``read`` makes a record of an entry's bytes, with what may be served of its openings. The topic
+    is checked against the event it stands beside, so a row cannot choose what code reads it.
     """
 
-    def __init__(self, openings: Callable[[int, int], dict[int, list[str]]]) -> None:
+    def __init__(self, read: Callable[[bytes], Record]) -> None:
         super().__init__(JSONTranscoder())
-        self._openings = openings
+        self._read = read
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
         """The stored form of a record."""
@@ -69,10 +70,7 @@ class RecordMapper(Mapper[str]):
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         """The record in a stored event; raises IntegrityFailure when row and entry differ."""
-        record = read_record(stored_event.state)
-        if record.withheld:
-            kept = self._openings(record.seq, record.seq + 1).get(record.seq, [])
-            record = read_record(stored_event.state, kept) if kept else record
+        record = self._read(stored_event.state)
         if (record.stream, record.originator_version, record.type) != (
             stored_event.originator_id,
             stored_event.originator_version,

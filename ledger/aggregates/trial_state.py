@@ -161,6 +161,21 @@ class TrialState:
         while len(self._streams) > MOST_FOLDS:
             del self._streams[next(iter(self._streams))]
 
+    def roll_back(self) -> None:
+        """Forget what was applied and not committed, with every fold that took it in."""
+        dropped, self._uncommitted = self._uncommitted, []
+        for record in dropped:
+            family, _, name = record.stream.partition("/")
+            if self._allocation is not None and self._allocates(record):
+                self._allocation = None
+            if record.type in PRODUCT_USES:
+                self._product_uses = None
+            key = f"subject/{name}" if family in ("subject", "treatment") else record.stream
+            self._streams.pop(key, None)
+        if any(record.stream in ("trial", "access") for record in dropped):
+            # Made before it is put in place: web threads look keys up in it all the time.
+            self._register = Register(self._merged("trial", "access"))
+
     def _held(self, stream: str) -> History | None:
         fold = self._streams.pop(stream, None)
         if fold is not None:  # the one asked for last stands last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 from ledger.concealment.binding import Place
@@ -70,7 +71,7 @@ class Openings:
         waiting: list[tuple[int, int, Opening]] = []
         for record, erasure in _orders(records):
             for number, disclosure in enumerate(disclosures.get(record.seq, ())):
-                place = Place(record.stream, record.id, _purpose(record.type, disclosure.name))
+                place = Place(record.stream, record.id, purpose_of(record.type, disclosure.name))
                 waiting.append((record.seq, number, Opening(place, disclosure.text)))
             if erasure is not None:
                 rows += self._sealed(waiting)
@@ -100,18 +101,10 @@ class Openings:
             outcomes[index] = outcome
         return outcomes
 
-    def at_hand(self, stream: str, event_id: str, stored: Sequence[str]) -> list[str]:
-        """The disclosures of one entry that can be read: what was erased is left out.
-
-        Raises IntegrityFailure for a damaged row, Unavailable when keys are not at hand.
-        """
-        found: list[str] = []
-        for outcome in self.reveal([(stream, event_id, text) for text in stored]):
-            if isinstance(outcome, IntegrityFailure):
-                raise outcome
-            if isinstance(outcome, str):
-                found.append(outcome)
-        return found
+    def fingerprint(self) -> str:
+        """A hash over the erasures that are done: what was made of opened text before is stale."""
+        done = sorted(act.id for act in self.vault.store.acts() if act.destroyed_at is not None)
+        return hashlib.sha256("\n".join(done).encode()).hexdigest()
 
     def _sealed(self, waiting: Sequence[tuple[int, int, Opening]]) -> list[Row]:
         sealed = self.vault.seal_all([opening for _, _, opening in waiting])
@@ -121,7 +114,8 @@ class Openings:
         ]
 
 
-def _purpose(type_name: str, member: str) -> Purpose:
+def purpose_of(type_name: str, member: str) -> Purpose:
+    """The purpose under whose key a member of a type is kept."""
     rule = vocabulary().get(type_name)
     # What this version does not know is kept like words about a subject: readable, and erasable.
     return rule.sealed.get(member, Purpose.TEXT) if rule is not None else Purpose.TEXT

@@ -15,28 +15,39 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg import sql as composed
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ledger.concealment.key_store import KeyStore, ended, tables
 from ledger.errors import RejectedInput, Unavailable
+from ledger.storage.postgres_pool import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 DEFAULT_SCHEMA: Final = "concealment"
 _LAYOUT_LOCK: Final = 7_239_114_260_051_337
 """Advisory lock number under which tables are made, so that nodes may start together."""
 
+_DEFAULTS: Final = {"connect_timeout": "10", "target_session_attrs": "read-write"}
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 class PostgresKeyStore(KeyStore):
-    """The key store in a schema of a PostgreSQL database; safe for threads and nodes."""
+    """The key store in a schema of a PostgreSQL database; safe for threads and nodes.
+
+    With several hosts in the URL the newest primary is used: an old one that came back does not
+    know the keys made and destroyed since.
+    """
 
     def __init__(self, url: str, *, schema: str = DEFAULT_SCHEMA) -> None:
         """Connect, and make what is missing; raises RejectedInput ``concealment.schema``."""
         if _SCHEMA.fullmatch(schema) is None:
             raise RejectedInput("concealment.schema", "The key store's schema is badly named.")
-        self._url, self._schema = url, schema
+        self._schema, self._timeline = schema, Timeline()
+        self._settings = {
+            **_DEFAULTS,
+            **{name: str(value) for name, value in conninfo_to_dict(url).items()},
+        }
         self._lock = threading.RLock()
         self._connection: psycopg.Connection[Any] | None = None
         with self.transaction() as cursor:
@@ -89,7 +100,9 @@ class PostgresKeyStore(KeyStore):
                 ) from error
 
     def _connect(self) -> psycopg.Connection[Any]:
-        connection = psycopg.connect(self._url, autocommit=True, connect_timeout=10)
+        # What this process has not met before it cannot tell from old: it asks all hosts first.
+        new = self._timeline.newest == 0
+        connection = self._timeline.connect(self._settings, _plain, ask_all=new)
         name = composed.Identifier(self._schema)
         found = connection.execute(
             "SELECT 1 FROM pg_namespace WHERE nspname = %s", (self._schema,)
@@ -99,6 +112,10 @@ class PostgresKeyStore(KeyStore):
         connection.execute(composed.SQL("SET search_path = {}").format(name))
         connection.autocommit = False
         return connection
+
+
+def _plain(settings: Mapping[str, str]) -> psycopg.Connection[Any]:
+    return psycopg.connect(make_conninfo("", **settings), autocommit=True)
 
 
 class _QuestionMarks:

@@ -37,6 +37,10 @@ class Restrictions:
         for record in records:
             self.apply(record)
 
+    def __len__(self) -> int:
+        """How many members are no longer served."""
+        return sum(len(known) for known in self._pointers.values())
+
     def apply(self, record: Record) -> None:
         """Take one more record in, in order of the log."""
         if record.type == RESTRICTED:
@@ -57,6 +61,13 @@ class Restrictions:
             self._corrections.get(event_id, "")
         )
         return next(iter(known.values()), None) if known else None
+
+    def events(self) -> set[str]:
+        """The ids of all events whose statements are withheld, corrections among them."""
+        corrections = {
+            name for name, target in self._corrections.items() if target in self._pointers
+        }
+        return {*self._pointers, *corrections}
 
     def pointers(self, event_id: str) -> tuple[str, ...]:
         """The members of an event that are no longer served, as JSON pointers."""

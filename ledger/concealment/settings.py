@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +34,38 @@ _FILE: Final = "file:"
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _TOKEN_ID_BYTES: Final = 16
+
+
+KEY_STORE_VARIABLE: Final = "LEDGER_KEY_STORE"
+KEK_VARIABLE: Final = "LEDGER_KEK"
+"""Addresses of key-encryption keys, the current one first, separated by white space."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlaces:
+    """Where the settings say that keys lie; empty for the usual places beside the database."""
+
+    store: str | None = None
+    keks: tuple[str, ...] = ()
+
+    @classmethod
+    def from_environment(cls) -> KeyPlaces:
+        """The places in ``LEDGER_KEY_STORE`` and ``LEDGER_KEK``."""
+        keks = os.environ.get(KEK_VARIABLE, "").split()
+        return cls(os.environ.get(KEY_STORE_VARIABLE) or None, tuple(keks))
+
+    def key_addresses(self, place: Path) -> tuple[str, ...]:
+        """The key-encryption keys of a ledger whose files lie beside ``place``."""
+        return self.keks or (str(beside(place, KEK_SUFFIX)),)
+
+    def store_address(self, place: Path) -> str:
+        """The key store of a ledger whose files lie beside ``place``."""
+        return self.store or f"{_SQLITE}{beside(place, STORE_SUFFIX)}"
+
+
+def beside(place: Path, suffix: str) -> Path:
+    """A file of a ledger by its suffix."""
+    return place.with_name(place.name + suffix)
 
 
 def open_store(address: str) -> KeyStore:
@@ -68,18 +102,35 @@ def open_vault(
     trial: str,
     place: Path,
     *,
-    store: str | None = None,
-    keks: Sequence[str] = (),
+    places: KeyPlaces | None = None,
     clock: Clock | None = None,
 ) -> Vault:
-    """The vault of a ledger whose files lie beside ``place``, in the usual places unless said.
+    """The vault of a ledger whose files lie beside ``place``; open it after a fork, never before.
 
-    Raises as `open_store` and `open_ring`; TrustFailure ``key-file.missing`` when the usual key
-    file is not there: `new_key` makes it once, when the ledger is opened.
+    Without ``places`` those of the environment are taken. Raises as `open_store` and `open_ring`;
+    TrustFailure ``key-file.missing`` when the usual key file is not there: `make_keys` makes it
+    once, when the ledger is opened.
     """
-    ring = open_ring(keks or [str(place.with_name(place.name + KEK_SUFFIX))])
-    usual = f"{_SQLITE}{place.with_name(place.name + STORE_SUFFIX)}"
-    return Vault(trial, open_store(store or usual), ring, clock=clock)
+    places = places or KeyPlaces.from_environment()
+    ring = open_ring(places.key_addresses(place))
+    return Vault(trial, open_store(places.store_address(place)), ring, clock=clock)
+
+
+def has_keys(place: Path, places: KeyPlaces | None = None) -> bool:
+    """Whether a ledger's openings can be read here: its key-encryption key is named, or there."""
+    places = places or KeyPlaces.from_environment()
+    return bool(places.keks) or beside(place, KEK_SUFFIX).is_file()
+
+
+def make_keys(place: Path, places: KeyPlaces | None = None) -> None:
+    """Make the key-encryption key of a ledger that is being opened, unless there is one.
+
+    Keys that the settings name elsewhere must be there. Raises as `open_ring`.
+    """
+    places = places or KeyPlaces.from_environment()
+    if not has_keys(place, places):
+        new_key(*places.key_addresses(place))
+    open_ring(places.key_addresses(place))
 
 
 def new_key(address: str, *, entropy: Callable[[int], bytes] = secrets.token_bytes) -> str:

@@ -42,7 +42,7 @@ class Receipt:
     verbatim; ``extra`` is None or non-empty and is covered by no signature.
 
     Raises:
-        IntegrityFailure: ``receipt.index``, ``receipt.path``, ``receipt.extra`` or ``note.…``.
+        IntegrityFailure: ``decimal.malformed``, ``receipt.path``, ``receipt.extra`` or ``note.…``.
     """
 
     index: int
@@ -54,7 +54,7 @@ class Receipt:
         """Refuse values that no receipt text could carry."""
         if not 0 <= self.index <= MAX_SIZE:
             raise IntegrityFailure(
-                "receipt.index", f"An entry index of {self.index} is impossible."
+                "decimal.malformed", f"An entry index of {self.index} is impossible."
             )
         if len(self.path) > MAX_PATH or any(len(step) != HASH_SIZE for step in self.path):
             raise IntegrityFailure("receipt.path", "A path is at most 63 hashes of 32 bytes.")

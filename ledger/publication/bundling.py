@@ -22,13 +22,16 @@ from ledger.publication.bundle_members import (
     published_members,
     receipt_members,
 )
+from ledger.publication.redaction import ASKED, Redaction
 from ledger.signing.rfc3339 import parse_recorded_at
 from ledger.signing.strict_json import JsonObject, JsonValue, canonical
 from ledger.verification.archive import Measured, Member, measure, write_archive
 from ledger.verification.bundle_publication import whole_note
+from ledger.verification.bundle_schemas import SCHEMAS
 from ledger.verification.evidence import all_checkpoints, all_published, all_rows
 from ledger.verification.genesis import stated_keys
 from ledger.verification.manifest import FORMAT, LOG, MANIFEST, manifest_bytes
+from ledger.verification.openings import CONCEALED
 from ledger.verification.reading import read_row
 from ledger.verification.stamps import checkpoint_text
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
         StoredPublished,
         StoredRow,
     )
+    from ledger.vocabulary import Purpose
 
 _PAGE: Final = 512
 _PROTOCOLS: Final = ("trial.opened.v1", "protocol.amended.v1")
@@ -113,7 +117,8 @@ class Beside:
 
     ``pages`` are further members by name, such as ``report.html``; ``schemas`` the JSON Schemas of
     the vocabulary (``schemas.json``); ``policy`` the witness policy (C2SP tlog-policy). What is
-    None is left out. ``withheld`` says, for each kind of opening that is left out, what and why.
+    None is left out. ``leave`` are purposes whose openings are left out because of ``why``, and
+    with them the pages; ``withheld`` says what else is left out, and why.
     """
 
     software: str
@@ -121,6 +126,14 @@ class Beside:
     schemas: bytes | None = None
     policy: bytes | None = None
     withheld: tuple[JsonObject, ...] = ()
+    leave: frozenset[Purpose] = frozenset()
+    why: str = ASKED
+
+    @property
+    def shown(self) -> Mapping[str, bytes]:
+        """The pages that go along: with a redaction those alone that show no record."""
+        hidden = self.leave and self.pages.keys() - {SCHEMAS}
+        return {name: page for name, page in self.pages.items() if name not in hidden}
 
 
 def write_bundle(
@@ -138,6 +151,7 @@ def write_bundle(
     """
     size, note = bundled_checkpoint(source, published)
     counts: dict[str, JsonValue] = {}
+    redaction = Redaction(beside.leave, beside.why)
     members = [
         Member.of("README.txt", _README.encode()),
         Member.of("checkpoint", note.encode()),
@@ -145,18 +159,19 @@ def write_bundle(
         Member.of("vocabulary.json", vocabulary_bytes()),
         Member("checkpoints.jsonl", lambda: _checkpoint_lines(source, size, counts)),
         Member("entries.jsonl", lambda: _entry_lines(source, size, counts)),
-        Member("openings.jsonl", lambda: _opening_lines(source, size, counts)),
+        Member("openings.jsonl", lambda: _opening_lines(source, size, counts, redaction)),
         *published_members(published, counts),
         *receipt_members(source, size, note),
         *_tiles(source, size),
         *_protocols(source),
-        *_optional({"schemas.json": beside.schemas, "policy.txt": beside.policy}),
-        *(Member.of(name, content) for name, content in beside.pages.items()),
+        *_optional({SCHEMAS: beside.schemas, "policy.txt": beside.policy}),
+        *(Member.of(name, content) for name, content in beside.shown.items()),
     ]
     measured = [(member, measure(member)) for member in members]
     for kind, folder in (("tiles", "tile/"), ("receipts", "receipts/")):
         counts[kind] = sum(member.name.startswith(folder) for member in members)
     value = _manifest(source, size, note, beside)
+    value["redaction"] = redaction.stated(*beside.withheld)
     manifest = finish(out, {**value, "counts": counts}, measured)
     return Bundled(size, str(value["head"]), manifest, len(members) + 1)
 
@@ -174,7 +189,6 @@ def _manifest(source: EvidenceSource, size: int, note: str, beside: Beside) -> J
         "kind": LOG,
         "origin": event.data.get("origin"),
         "recorded_at": entry.recorded_at,
-        "redaction": {"withheld": [*beside.withheld]} if beside.withheld else "none",
         "root": parse_checkpoint(split_note(note)[0]).root.hex(),
         "size": size,
         "software": beside.software,
@@ -290,17 +304,28 @@ def _checkpoint_lines(
 
 
 def _opening_lines(
-    source: EvidenceSource, size: int, counts: dict[str, JsonValue]
+    source: EvidenceSource, size: int, counts: dict[str, JsonValue], redaction: Redaction
 ) -> Iterator[bytes]:
     count = 0
+    redaction.begin()
     for first in range(0, size, _PAGE):
-        for kept in source.openings(first, min(first + _PAGE, size) - 1):
+        last = min(first + _PAGE, size) - 1
+        types = _types(source, first, last) if redaction.purposes else {}
+        for kept in source.openings(first, last):
             seq, number, text = kept.seq, kept.number, kept.disclosure
             if type(seq) is not int or type(number) is not int or not isinstance(text, str):
                 raise damaged(f"An opening of entry {seq} cannot be read.")
-            count += 1
-            yield json_line({"disclosure": text, "number": number, "seq": seq})
+            # What is kept encrypted and was not opened for this bundle would open nowhere else.
+            if not text.startswith(CONCEALED) and redaction.keeps(types.get(seq), text):
+                count += 1
+                yield json_line({"disclosure": text, "number": number, "seq": seq})
     counts["openings"] = count
+
+
+def _types(source: EvidenceSource, first: int, last: int) -> dict[int, str]:
+    """The types of a range of entries, by position."""
+    reads = [read_row(row) for row in source.rows(first - 1, last - first + 1)]
+    return {read.seq: read.event.type for read in reads if read.event is not None}
 
 
 def _tiles(source: EvidenceSource, size: int) -> Iterator[Member]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from ledger.concealment.envelope import stored_bytes
 from ledger.errors import IntegrityFailure, LedgerError, RejectedInput
 from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.note import split_note
 from ledger.publication.bundle_members import json_line
-from ledger.publication.bundling import Bundled, finish, vocabulary_bytes
+from ledger.publication.bundling import Beside, Bundled, finish, vocabulary_bytes
+from ledger.publication.redaction import Redaction
 from ledger.record import read_record
 from ledger.recording.admission import Commitment
 from ledger.signing.authority import self_certified
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from ledger.record import Record
     from ledger.service import TrialLedger
     from ledger.signing.strict_json import JsonObject
+    from ledger.vocabulary import Purpose
 
 _REGISTERED: Final = "key.registered.v1"
 _README: Final = f"""\
@@ -54,7 +57,7 @@ The formats are written down in docs/formats of the trial ledger's sources.
 """
 
 
-def write_dossier(
+def write_dossier(  # noqa: PLR0913 - one parameter a part
     out: BinaryIO,
     ledger: TrialLedger,
     subject: str,
@@ -64,10 +67,12 @@ def write_dossier(
     software: str,
     pages: Mapping[str, bytes],
     signed: FurtherSigned | None = None,
+    leave: frozenset[Purpose] = frozenset(),
 ) -> Bundled:
     """Record ``dossier.issued.v1`` for each stream of a subject, then write the dossier.
 
-    ``signed`` adds further signatures to the checkpoint that the dossier ends with.
+    ``signed`` adds further signatures to the checkpoint that the dossier ends with; ``leave`` are
+    purposes whose openings are left out, and with them the pages.
 
     Raises:
         RejectedInput: ``dossier.unknown-subject``; nothing was recorded then.
@@ -91,12 +96,13 @@ def write_dossier(
         for record in commitments
     }
     proven = [*_entitled(ledger, links), *commitments]
+    beside, redaction = Beside(software, pages, leave=leave), Redaction(leave)
     members = [
         Member.of("README.txt", _README.encode()),
         Member.of("checkpoint", note.encode()),
         Member.of("vkeys.txt", b"".join(f"{key}\n".encode() for key in ledger.keys.vkeys)),
         Member.of("vocabulary.json", vocabulary_bytes()),
-        Member.of("openings.jsonl", _openings(ledger, links)),
+        Member.of("openings.jsonl", opening_lines(ledger, links, redaction)),
         Member.of("proven.jsonl", b"".join(_entry(ledger, r.seq) + b"\n" for r in proven)),
         *(_receipt(ledger, record.seq, last.size, note) for record in proven),
         *(
@@ -105,7 +111,7 @@ def write_dossier(
             )
             for name, found in links.items()
         ),
-        *(Member.of(name, content) for name, content in pages.items()),
+        *(Member.of(name, content) for name, content in beside.shown.items()),
     ]
     value: JsonObject = {
         "format": FORMAT,
@@ -113,7 +119,7 @@ def write_dossier(
         "kind": DOSSIER,
         "origin": ledger.genesis.origin,
         "purpose": purpose,
-        "redaction": "none",
+        "redaction": redaction.stated(),
         "root": parse_checkpoint(split_note(last.note)[0]).root.hex(),
         "size": last.size,
         "software": software,
@@ -152,23 +158,40 @@ def _receipt(ledger: TrialLedger, seq: int, size: int, note: str) -> Member:
     return Member.of(f"receipts/{seq}.tlog-proof", text.encode())
 
 
-def _openings(ledger: TrialLedger, links: Mapping[str, Sequence[Record]]) -> bytes:
+def opening_lines(
+    ledger: TrialLedger, links: Mapping[str, Sequence[Record]], redaction: Redaction
+) -> bytes:
+    """The lines of ``openings.jsonl``, without those that were erased or are left out.
+
+    Raises IntegrityFailure when an opening cannot be read, Unavailable when its key is not at hand.
+    """
+    redaction.begin()
     lines: list[bytes] = []
     for stream, found in links.items():
         for record in found:
-            kept = ledger.application.store.openings(record.seq, record.seq + 1)
+            shown = [t for t in _opened(ledger, record) if redaction.keeps(record.type, t)]
+            place: JsonObject = {"stream": stream, "stream_seq": record.entry.stream_seq}
             lines += [
-                json_line(
-                    {
-                        "disclosure": text,
-                        "number": number,
-                        "stream": stream,
-                        "stream_seq": record.entry.stream_seq,
-                    }
-                )
-                for number, text in enumerate(kept.get(record.seq, ()))
+                json_line({**place, "disclosure": text, "number": number})
+                for number, text in enumerate(shown)
             ]
     return b"".join(lines)
+
+
+def _opened(ledger: TrialLedger, record: Record) -> list[str]:
+    """The disclosures of a record that can still be opened."""
+    application = ledger.application
+    kept = application.store.openings(record.seq, record.seq + 1).get(record.seq, ())
+    rows = [(record.stream, record.id, text) for text in kept]
+    if application.openings is None:
+        return [text for text in kept if stored_bytes(text) is None]
+    found: list[str] = []
+    for outcome in application.openings.reveal(rows):
+        if isinstance(outcome, IntegrityFailure):
+            raise outcome
+        if isinstance(outcome, str):
+            found.append(outcome)
+    return found
 
 
 def _entry(ledger: TrialLedger, seq: int) -> bytes:

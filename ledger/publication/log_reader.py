@@ -23,6 +23,8 @@ from ledger.log.tree import consistency_path
 from ledger.storage.tree_reader import StoredTree, TileStore
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ledger.log.proof import Receipt
 
 FurtherSigned = Callable[[int, str], str]
@@ -51,7 +53,11 @@ class LogReader:
         Unavailable: ``checkpoint.none`` when the log has no checkpoint yet.
     """
 
-    def __init__(self, store: LogStore) -> None:
+    def __init__(
+        self, store: LogStore, withheld: Callable[[int, int], Mapping[int, str]] | None = None
+    ) -> None:
+        """``withheld`` gives the positions in a range that are not served, with the act."""
+        self._withheld = withheld
         newest = store.last_checkpoint()
         if newest is None:
             raise Unavailable("checkpoint.none", "The log has no checkpoint yet.")
@@ -66,7 +72,8 @@ class LogReader:
         of all earlier checkpoints are among them.
 
         Raises:
-            RejectedInput: ``tiles.not-found``.
+            RejectedInput: ``tiles.not-found``, ``tiles.restricted`` for a bundle with an entry
+                whose personal data are no longer served.
             IntegrityFailure: ``tiles.store-damaged``.
         """
         width = TILE_WIDTH if name.width is None else name.width
@@ -120,6 +127,19 @@ class LogReader:
 
     def _bundle(self, name: TileName, width: int) -> bytes:
         first = name.index * TILE_WIDTH
+        kept_back = {} if self._withheld is None else self._withheld(first, first + width)
+        if kept_back:
+            hashes = self._store.leaf_hashes(first, width)
+            told = "; ".join(
+                f"{seq} by {act}, leaf hash {hashes[seq - first].hex()}"
+                for seq, act in sorted(kept_back.items())
+            )
+            raise RejectedInput(
+                "tiles.restricted",
+                f"Entries that hold personal data in clear are no longer served: {told}.",
+                where=str(name),
+                remedy="The tiles of hashes prove every entry; ask the sponsor for the archive.",
+            )
         rows = self._store.entries(first, first + width)
         if [seq for seq, _ in rows] != [*range(first, first + width)]:
             raise IntegrityFailure(

@@ -1,8 +1,8 @@
 """The decision on one submission against the head it would extend.
 
-Order: standing of the keys and signatures not yet checked, stream, time, authority, guards. What
-comes out is either records in their places, or an error for the sender with, where it may be a
-true fact, the reason under which quarantine keeps it.
+Order: standing of the keys and signatures not yet checked, direct identifiers in clear, stream,
+time, authority, guards. What comes out is either records in their places, or an error for the
+sender with, where it may be a true fact, the reason under which quarantine keeps it.
 """
 
 from __future__ import annotations
@@ -112,6 +112,8 @@ class Admission:
             )
         except TrustFailure as error:
             raise self._aside(submission, error) from error
+        if submission.identifier is not None:
+            raise self._aside(submission, submission.identifier)
         at = max(now, self._head_time(now))
         if event.occurred_at > at + FUTURE_TOLERANCE:
             raise RejectedInput(

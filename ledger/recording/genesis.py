@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import PersistenceError, ProgrammingError
 
+from ledger.concealment.settings import make_keys
 from ledger.errors import RejectedInput, TrustFailure, Unavailable
 from ledger.events.registry import EVENT_TYPES
 from ledger.log.chain import ChainHead, Draft, StreamHead, advance, append
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ledger.application import LedgerApplication
+    from ledger.concealment.settings import KeyPlaces
     from ledger.signing.jwk import SigningKey
     from ledger.signing.ledger_keys import LedgerKeys
     from ledger.signing.strict_json import JsonObject
@@ -49,10 +51,12 @@ def open_trial(
     head_file: HeadFile,
     at: datetime,
     demonstration: bool,
+    keys_at: KeyPlaces | None = None,
 ) -> Record:
     """Write entry 0 into an empty database, signed by the ledger and the sponsor.
 
-    Raises RejectedInput when the database already holds a trial.
+    The key-encryption key of what will be concealed is made beside it, unless there is one or the
+    settings name one. Raises RejectedInput when the database already holds a trial.
     """
     if application.store.head().size:
         raise RejectedInput(
@@ -93,6 +97,7 @@ def open_trial(
     root = Frontier().append(leaf_hash(link.data)).root()
     note = sign_checkpoint(Checkpoint(keys.origin, 1, root), keys.checkpoint_signer)
     after, _ = advance(link)
+    make_keys(application.path, keys_at)
     application.record_group([record], Commit(ChainHead(), after, note, (), ()))
     head_file.write(note)
     return record

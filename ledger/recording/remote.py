@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import LedgerError, Unavailable
-from ledger.recording.wire import Asked, Carried, Failed
-from ledger.recording.writer import QUEUE_LIMIT
+from ledger.recording.waiting import QUEUE_LIMIT, busy
+from ledger.recording.wire import Asked, Carried, Failed, Standing, bound_sending, cut
 from ledger.signing.register import Register
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from multiprocessing.connection import Connection
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from ledger.recording.submission import Submission
     from ledger.signing.register import Key
 
+CONNECT_SECONDS: Final = 0.3
+"""How long a submission waits for the connection; then its sender is told to come again."""
+
+_RETRY_SECONDS: Final = 0.1
 REFRESH_SECONDS: Final = 1.0
 """How long an unknown key waits before the register is read again; the writer knows it anyway."""
 
@@ -32,23 +38,34 @@ REFRESH_SECONDS: Final = 1.0
 class RemoteWriter:
     """Submits to the writer's process; ``submit`` from any thread, as with ``Writer``.
 
+    ``heard`` is told how the writer stands, and None when it is away.
+
     When the writer is away everything that waits fails with Unavailable, and so does what comes
     until it is there again. What was recorded meanwhile is found by the retry, under its id.
     """
 
-    def __init__(self, application: LedgerApplication, address: str, *, key: bytes) -> None:
+    def __init__(
+        self,
+        application: LedgerApplication,
+        address: str,
+        *,
+        key: bytes,
+        heard: Callable[[Standing | None], None] = lambda standing: None,  # noqa: ARG005
+    ) -> None:
         self.state = KnownKeys(application)
+        self._heard = heard
         self._address = address
         self._key = key
         self._gate = threading.Lock()
         self._connection: Connection | None = None
         self._pending: dict[int, Future[Receipted]] = {}
-        self._outgoing: SimpleQueue[Asked | None] = SimpleQueue()
+        self._outgoing: deque[Asked] = deque()
+        self._sending = threading.Lock()
         self._last = 0
         self._refusal: LedgerError | None = None
         self._stopped = False
-        self._sender = threading.Thread(target=self._send, name="remote-writer", daemon=True)
-        self._sender.start()
+        self._connected = threading.Event()
+        threading.Thread(target=self._receive, name="remote-answers", daemon=True).start()
 
     def key(self, kid: str) -> Key | None:
         """The registered key of that thumbprint, as far as this worker has read the register."""
@@ -65,23 +82,40 @@ class RemoteWriter:
         The future gives its outcome or raises LedgerError. Raises Unavailable ``writer.stopped``,
         ``writer.busy`` and ``writer.away``.
         """
+        first = self.submit_all([submission], now)[0]
+        if isinstance(first, LedgerError):
+            raise first
+        return first
+
+    def submit_all(
+        self, submissions: Sequence[Submission | Commitment], now: datetime
+    ) -> list[Future[Receipted] | LedgerError]:
+        """Send several in one parcel; each gets its future, or why it is not taken."""
+        taken: list[Future[Receipted] | LedgerError] = []
+        for submission in submissions:
+            try:
+                taken.append(self._enter(submission, now))
+            except LedgerError as error:
+                taken.append(error)
+        self._flush()
+        return taken
+
+    def _enter(self, submission: Submission | Commitment, now: datetime) -> Future[Receipted]:
         future: Future[Receipted] = Future()
+        if not self._connected.wait(CONNECT_SECONDS):
+            raise away()
         with self._gate:
             if self._refusal is not None:
                 raise self._refusal
             if self._stopped:
                 raise Unavailable("writer.stopped", "The ledger is shutting down.")
             if len(self._pending) >= QUEUE_LIMIT:
-                raise Unavailable(
-                    "writer.busy",
-                    f"{QUEUE_LIMIT} submissions are waiting already.",
-                    remedy="Send it again after the time in Retry-After; ids make retries safe.",
-                )
+                raise busy()
             if self._connection is None:
-                self._connect()
+                raise away()
             self._last += 1
             self._pending[self._last] = future
-            self._outgoing.put(Asked(self._last, submission, now))
+            self._outgoing.append(Asked(self._last, submission, now))
         return future
 
     def refuse(self, error: LedgerError) -> None:
@@ -95,50 +129,69 @@ class RemoteWriter:
             pending = list(self._pending.values())
         for future in pending:
             future.exception(timeout=60)
-        self._outgoing.put(None)
-        self._sender.join(10)
         with self._gate:
             if self._connection is not None:
                 self._connection.close()
 
-    def _connect(self) -> None:
-        try:
-            self._connection = Client(self._address, family="AF_UNIX", authkey=self._key)
-        except (OSError, EOFError, AuthenticationError) as error:
-            raise _away() from error
-        threading.Thread(
-            target=self._receive, args=(self._connection,), name="remote-answers", daemon=True
-        ).start()
+    def _flush(self) -> None:
+        """Send what waits; whoever sends already takes along what others put beside it."""
+        while self._outgoing and self._sending.acquire(blocking=False):
+            try:
+                self._send()
+            finally:
+                self._sending.release()
 
     def _send(self) -> None:
-        """Send what waits, all of it at once."""
-        while (first := self._outgoing.get()) is not None:
-            asked = [first]
-            while not self._outgoing.empty() and (further := self._outgoing.get()) is not None:
-                asked.append(further)
-            connection = self._connection
-            try:
-                if connection is None:
-                    raise BrokenPipeError
-                connection.send(asked)
-            except OSError:
-                self._lose(connection, [one.number for one in asked])
+        asked = []
+        with contextlib.suppress(IndexError):
+            while True:
+                asked.append(self._outgoing.popleft())
+        connection = self._connection
+        if not asked:
+            return
+        try:
+            if connection is None:
+                raise BrokenPipeError
+            connection.send(asked)
+        except OSError:
+            if connection is not None:
+                cut(connection)
+            self._lose(connection, [one.number for one in asked])
 
-    def _receive(self, connection: Connection) -> None:
-        while True:
-            try:
-                parcel: list[Carried | Failed] = connection.recv()
-            except (EOFError, OSError):
-                self._lose(connection, None)
-                return
-            for one in parcel:
-                future = self._pending.pop(one.number, None)
-                if future is None:
-                    continue
-                if isinstance(one, Failed):
-                    future.set_exception(one.error())
-                else:
-                    future.set_result(one.receipted())
+    def _receive(self) -> None:
+        """Connect, read answers until the writer is away, connect again."""
+        while not self._stopped:
+            connection = self._connect()
+            if connection is None:
+                time.sleep(_RETRY_SECONDS)
+                continue
+            while (parcel := _received(connection)) is not None:
+                for one in parcel:
+                    self._take(one)
+            self._lose(connection, None)
+
+    def _connect(self) -> Connection | None:
+        try:
+            connection = Client(self._address, family="AF_UNIX", authkey=self._key)
+        except (OSError, EOFError, AuthenticationError):
+            return None
+        bound_sending(connection)
+        with self._gate:
+            self._connection = connection
+        self._connected.set()
+        return connection
+
+    def _take(self, one: Carried | Failed | Standing) -> None:
+        if isinstance(one, Standing):
+            self._heard(one)
+            return
+        future = self._pending.pop(one.number, None)
+        if future is None:
+            return
+        if isinstance(one, Failed):
+            future.set_exception(one.error())
+        else:
+            future.set_result(one.receipted())
 
     def _lose(self, connection: Connection | None, numbers: list[int] | None) -> None:
         """The writer is away: fail what was sent there, and connect anew with the next submission.
@@ -148,11 +201,13 @@ class RemoteWriter:
         with self._gate:
             if connection is self._connection:
                 self._connection = None
+                self._connected.clear()
+                self._heard(None)
             lost = list(self._pending) if numbers is None else numbers
             futures = [self._pending.pop(number, None) for number in lost]
         for future in futures:
             if future is not None:
-                future.set_exception(_away())
+                future.set_exception(away())
 
 
 class KnownKeys:
@@ -176,7 +231,16 @@ class KnownKeys:
         return Register(self._application.merged("trial", "access"))
 
 
-def _away() -> Unavailable:
+def _received(connection: Connection) -> list[Carried | Failed | Standing] | None:
+    try:
+        parcel: list[Carried | Failed | Standing] = connection.recv()
+    except (EOFError, OSError):
+        return None
+    return parcel
+
+
+def away() -> Unavailable:
+    """What a sender is told while the writer's process does not answer."""
     return Unavailable(
         "writer.away",
         "The writer does not answer; the entry may or may not be recorded.",

@@ -22,11 +22,16 @@ if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject
 
 KeyLookup = Callable[[str], PublicJwk | None]
+_Parts = tuple[str, str, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A statement that is well-formed; ``verified`` names the keys whose signature was checked."""
+    """A statement that is well-formed; ``verified`` names the keys whose signature was checked.
+
+    ``identifier`` is the fault of a direct identifier that stands in clear: whether such a
+    statement is kept aside depends on who signed it, which only the writer knows.
+    """
 
     statement: Statement
     event: Event
@@ -34,6 +39,7 @@ class Submission:
     data: JsonObject
     disclosures: tuple[Disclosure, ...]
     verified: frozenset[str]
+    identifier: RejectedInput | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As it goes to the writer's process: the row of the vocabulary stands there too."""
@@ -43,6 +49,7 @@ class Submission:
             self.data,
             self.disclosures,
             self.verified,
+            _parts(self.identifier),
         )
 
 
@@ -53,7 +60,8 @@ def receive(
 
     A key not known yet may be registered by a statement that is still waiting, so its signature
     is left to the writer. Raises RejectedInput and TrustFailure, the first fault in the order of
-    checks: strict JSON, signature, envelope, schema.
+    checks: strict JSON, signature, envelope, schema. A direct identifier in clear is noted, for the
+    writer to refuse.
     """
     statement = parse_statement(text)
     event, fault = _envelope(statement)
@@ -82,7 +90,15 @@ def receive(
             remedy="See docs/events.md for the vocabulary.",
         )
     data = check_payload(row, event, disclosures)
-    return Submission(statement, event, row, data, tuple(disclosures), frozenset(verified))
+    return Submission(
+        statement,
+        event,
+        row,
+        data,
+        tuple(disclosures),
+        frozenset(verified),
+        _identifier(row, event),
+    )
 
 
 def check_payload(row: EventType, event: Event, disclosures: Sequence[Disclosure]) -> JsonObject:
@@ -124,8 +140,26 @@ def _restored(
     data: JsonObject,
     disclosures: tuple[Disclosure, ...],
     verified: frozenset[str],
+    fault: _Parts | None,
 ) -> Submission:
-    return Submission(statement, event, EVENT_TYPES[event.type], data, disclosures, verified)
+    row = EVENT_TYPES[event.type]
+    found = None
+    if fault is not None:
+        code, message, where, remedy = fault
+        found = RejectedInput(code, message, where=where, remedy=remedy)
+    return Submission(statement, event, row, data, disclosures, verified, found)
+
+
+def _identifier(row: EventType, event: Event) -> RejectedInput | None:
+    try:
+        row.refuse_identifiers(event.data)
+    except RejectedInput as error:
+        return error
+    return None
+
+
+def _parts(error: RejectedInput | None) -> _Parts | None:
+    return None if error is None else (error.code, error.message, error.where, error.remedy)
 
 
 def _envelope(statement: Statement) -> tuple[Event | None, RejectedInput | None]:

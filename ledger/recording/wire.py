@@ -6,8 +6,12 @@ directory that only their user can enter, and each end proves that it knows a ke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import contextlib
+import os
+import socket
+import struct
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ledger.errors import IntegrityFailure, LedgerError, RejectedInput, TrustFailure, Unavailable
 from ledger.log.proof import Receipt
@@ -16,7 +20,10 @@ from ledger.recording.outcomes import Receipted
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from multiprocessing.connection import Connection
 
+    from ledger.publication.timestamp_follower import TimestampStanding
+    from ledger.publication.witness_follower import WitnessStanding
     from ledger.recording.admission import Commitment, Recorded
     from ledger.recording.submission import Submission
 
@@ -24,6 +31,10 @@ _FAMILIES: Final[Mapping[str, type[LedgerError]]] = {
     family.__name__: family
     for family in (RejectedInput, IntegrityFailure, TrustFailure, Unavailable)
 }
+
+
+SEND_SECONDS: Final = 10
+"""How long the other end may leave what it is sent unread; then the connection is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,38 @@ class Failed:
         return family(self.code, self.message, where=self.where, remedy=self.remedy)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the writer's process stands: told to each worker when it connects, then every moment.
+
+    ``waiting`` counts the submissions in the writer's queue. Witnesses and the time-stamping
+    authority are followed by that process alone; the workers only say how they stand.
+    """
+
+    refusal: Failed | None = None
+    waiting: int = 0
+    witnesses: tuple[Told[WitnessStanding], ...] = ()
+    stamping: Told[TimestampStanding] | None = None
+
+
+_T = TypeVar("_T", "WitnessStanding", "TimestampStanding")
+
+Told = tuple[_T, Failed | None]
+"""A standing without its error, and the error: errors do not travel by themselves."""
+
+
+def told(standing: _T) -> Told[_T]:
+    """A standing ready to travel."""
+    error = standing.error
+    return replace(standing, error=None), None if error is None else failed(0, error)
+
+
+def heard(arrived: Told[_T]) -> _T:
+    """A standing as it was before it travelled."""
+    standing, error = arrived
+    return standing if error is None else replace(standing, error=error.error())
+
+
 def carried(number: int, answer: Receipted) -> Carried:
     """An outcome with its receipts made."""
     outcome = answer.outcome
@@ -102,3 +145,15 @@ def failed(number: int, error: LedgerError) -> Failed:
     """An error by its family, for classes of one module alone do not travel."""
     family = next(name for name, kind in _FAMILIES.items() if isinstance(error, kind))
     return Failed(number, family, error.code, error.message, error.where, error.remedy)
+
+
+def bound_sending(connection: Connection) -> None:
+    """Let sending fail after SEND_SECONDS: one process that hangs must not stop the other."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as own:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
+
+
+def cut(connection: Connection) -> None:
+    """End a connection for both ends, and for a thread of this one that waits for what it gives."""
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as own:
+        own.shutdown(socket.SHUT_RDWR)

@@ -9,12 +9,10 @@ the head is read again before anything else is signed.
 from __future__ import annotations
 
 import logging
-import queue
 import sqlite3
 import threading
 import time
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import PersistenceError
@@ -27,15 +25,19 @@ from ledger.log.tiles import TILE_WIDTH, completed_tiles, node_fetcher
 from ledger.log.tree import Frontier, frontier_at, leaf_hash
 from ledger.recording.admission import Admission, Commitment, Extension, Quarantined, Recorded
 from ledger.recording.answering import Answering, Decided, unavailable
+from ledger.recording.following import CommittedSource, follow
 from ledger.recording.outcomes import Receipted, outcome_of, receipted, require_same
 from ledger.recording.proving import Nodes, Prover
 from ledger.recording.submission import Submission
+from ledger.recording.waiting import Line, Waiting
 from ledger.signing.rfc3339 import format_recorded_at
 from ledger.storage.commit import Commit, HeadMoved, Opening
 from ledger.storage.head_file import HeadFile, require_contained
 from ledger.storage.tree_reader import StoredTree
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
     from datetime import datetime
 
     from ledger.allocation.sealed_list import SealedList
@@ -45,24 +47,20 @@ if TYPE_CHECKING:
     from ledger.storage.quarantine import Quarantine
     from ledger.trials.definition import TrialDefinition
 
-GROUP_LIMIT = 500
-"""Most submissions that one transaction takes."""
-
-QUEUE_LIMIT = 4_000
-"""Most submissions that wait; more are turned away with Unavailable (back-pressure)."""
-
 CONTENTION_SECONDS = 20
 """How long a group is decided again because other processes extend the log first."""
 
-_PAUSE_SECONDS = 0.002
+RETRY_SECONDS = 60
+"""How long it takes until an erasure that could not be finished is tried again."""
+
+LEAST_GROUP = 8
+"""A group of so many is decided again and again; a larger one is halved when others were first."""
+
+OTHERS_SECONDS = 1.0
+"""How long after another process's entry it counts as writing still."""
+
+LONGEST_WAY_SECONDS = 0.05
 _log = logging.getLogger("ledger.recording.writer")
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    submission: Submission | Commitment
-    now: datetime
-    future: Future[Receipted]
 
 
 class Writer:
@@ -85,9 +83,7 @@ class Writer:
         self._answering = Answering(head_file)
         self._quarantine = quarantine
         self._allocation_list = allocation_list
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(QUEUE_LIMIT)
-        self._gate = threading.Lock()
-        self._stopped = False
+        self._line = Line()
         self._refusal: LedgerError | None = None
         self._fresh = False
         self._head = ChainHead()
@@ -96,6 +92,9 @@ class Writer:
         self._tree = StoredTree(0, application.store)
         self._nodes: Nodes = {}
         self._stream_heads: dict[str, StreamHead] = {}
+        self._unfinished: dict[str, float] = {}
+        self._revision = 0
+        self._others_at = -OTHERS_SECONDS
         self._load()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
@@ -117,26 +116,26 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many submissions wait."""
-        return self._queue.qsize()
+        return len(self._line)
 
     def submit(self, submission: Submission | Commitment, now: datetime) -> Future[Receipted]:
         """Queue a submission, or a commitment of the ledger's own.
 
         The future gives its outcome or raises LedgerError.
         """
-        future: Future[Receipted] = Future()
-        with self._gate:  # so that nothing is queued behind the end mark
-            if self._stopped:
-                raise Unavailable("writer.stopped", "The ledger is shutting down.")
+        return self._line.enter(submission, now)
+
+    def submit_all(
+        self, submissions: Sequence[Submission | Commitment], now: datetime
+    ) -> list[Future[Receipted] | LedgerError]:
+        """Queue several; each gets its future, or why it is not taken."""
+        taken: list[Future[Receipted] | LedgerError] = []
+        for submission in submissions:
             try:
-                self._queue.put_nowait(_Waiting(submission, now, future))
-            except queue.Full:
-                raise Unavailable(
-                    "writer.busy",
-                    f"{QUEUE_LIMIT} submissions are waiting already.",
-                    remedy="Send it again after the time in Retry-After; ids make retries safe.",
-                ) from None
-        return future
+                taken.append(self.submit(submission, now))
+            except LedgerError as error:
+                taken.append(error)
+        return taken
 
     def refuse(self, error: LedgerError) -> None:
         """Sign nothing more: what waits and what comes gets this error. The state stays readable.
@@ -147,37 +146,22 @@ class Writer:
 
     def close(self) -> None:
         """Finish what waits and stop."""
-        with self._gate:
-            if not self._stopped:
-                self._stopped = True
-                self._queue.put(None)
+        self._line.end()
         self._thread.join()
         self._answering.close()
 
     def _run(self) -> None:
-        while True:
-            group = self._next_group()
-            if not group:
-                return
+        while group := self._line.group():
             self._serve(group)
 
-    def _next_group(self) -> list[_Waiting]:
-        first = self._queue.get()
-        group = [first] if first is not None else []
-        while first is not None and len(group) < GROUP_LIMIT:
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if item is None:
-                self._queue.put(None)
-                break
-            group.append(item)
-        return group
-
-    def _serve(self, group: list[_Waiting]) -> None:
+    def _serve(self, group: list[Waiting]) -> None:
         try:
             outcomes = self._record(group)
+        except HeadMoved:  # a smaller group is decided sooner, before the others are back
+            half = len(group) // 2
+            self._serve(group[:half])
+            self._serve(group[half:])
+            return
         except LedgerError as error:
             self._fail(group, error)
             return
@@ -196,30 +180,40 @@ class Writer:
             return
         self._answering.put(Decided([waiting.future for waiting in group], outcomes, self._note))
 
-    def _fail(self, group: list[_Waiting], error: LedgerError) -> None:
+    def _fail(self, group: list[Waiting], error: LedgerError) -> None:
         self._fresh = False
         for waiting in group:
             waiting.future.set_exception(error)
 
-    def _record(self, group: list[_Waiting]) -> list[Receipted | LedgerError]:
+    def _record(self, group: list[Waiting]) -> list[Receipted | LedgerError]:
         deadline = time.monotonic() + CONTENTION_SECONDS
         while time.monotonic() < deadline:
             if self._refusal is not None:
                 raise self._refusal
+            began = time.monotonic()
             self._catch_up()
             before, decided, extension = self._decide(group)
             if extension.links:
                 try:
                     self._commit(before, extension)
                 except HeadMoved:
-                    self._fresh = False
-                    time.sleep(_PAUSE_SECONDS)
+                    self._others_at = time.monotonic()
+                    self._state.roll_back()
+                    if len(group) > LEAST_GROUP:
+                        raise
                     continue
+                self._give_way(began)
             return self._answers(decided, extension)
         raise Unavailable("writer.contended", "Other writers were faster each time.")
 
+    def _give_way(self, began: float) -> None:
+        """While other processes write too, leave them as much time as our turn has taken."""
+        now = time.monotonic()
+        if now - self._others_at < OTHERS_SECONDS:
+            time.sleep(min(now - began, LONGEST_WAY_SECONDS))
+
     def _decide(
-        self, group: list[_Waiting]
+        self, group: list[Waiting]
     ) -> tuple[ChainHead, list[Recorded | Receipted | LedgerError], Extension]:
         extension = Extension(self._head)
         admission = Admission(
@@ -252,7 +246,7 @@ class Writer:
                 decided.append(outcome)
         return self._head, decided, extension
 
-    def _known(self, group: list[_Waiting]) -> dict[str, int]:
+    def _known(self, group: list[Waiting]) -> dict[str, int]:
         """Where the ids of a group stand already; one question for all of them."""
         return self._application.store.positions_of(
             [
@@ -275,8 +269,10 @@ class Writer:
                 code=error.code,
                 reason=error.message,
             )
-        except sqlite3.Error as fault:
+        except (sqlite3.Error, PersistenceError) as fault:
             return unavailable(fault)
+        except Unavailable as fault:
+            return fault
         kept = (
             f"It is kept in quarantine under number {number}."
             if number is not None
@@ -292,17 +288,9 @@ class Writer:
         frontier, after = self._frontier.extend(leaves), extension.head
         checkpoint = Checkpoint(self._keys.origin, after.size, frontier.root())
         note = sign_checkpoint(checkpoint, self._signer)
-        commit = Commit(
-            before=before,
-            after=after,
-            checkpoint=note,
-            tiles=completed_tiles(before.size, leaves, self._tree),
-            openings=[
-                Opening(seq, number, disclosure.text)
-                for seq, disclosures in extension.disclosures
-                for number, disclosure in enumerate(disclosures)
-            ],
-        )
+        tiles = completed_tiles(before.size, leaves, self._tree)
+        rows, acts = self._concealed(extension)  # anew at each attempt: another may have erased
+        commit = Commit(before=before, after=after, checkpoint=note, tiles=tiles, openings=rows)
         try:
             self._application.record_group(extension.records, commit)
         except HeadMoved:
@@ -314,6 +302,41 @@ class Writer:
         self._stream_heads.update(extension.stream_heads)
         self._state.committed()
         self._tree = StoredTree(after.size, self._application.store, edge)
+        self._destroy(acts)
+        self._forget()
+
+    def _concealed(self, extension: Extension) -> tuple[list[Opening], list[str]]:
+        openings = self._application.openings
+        if openings is None:
+            raise Unavailable("concealment.no-key", "The ledger has no keys for what is sealed.")
+        rows, acts = openings.conceal(extension.records, dict(extension.disclosures))
+        return [Opening(*row) for row in rows], acts
+
+    def _destroy(self, acts: Sequence[str]) -> None:
+        """Destroy the keys of erasures that are committed; what cannot be done is tried again."""
+        openings = self._application.openings
+        if openings is None:
+            return
+        for act in acts:
+            try:
+                openings.vault.destroy(act)
+                self._unfinished.pop(act, None)
+            except LedgerError:
+                _log.exception("The erasure %s is not finished and will be tried again", act)
+                self._unfinished[act] = time.monotonic() + RETRY_SECONDS
+
+    def _forget(self) -> None:
+        """Read the state anew when something it was folded from was erased or restricted."""
+        if self._application.current() != self._revision:
+            self._refold()
+
+    def _refold(self) -> None:
+        self._revision = self._application.current()
+        source = CommittedSource(self._application, lambda: self._head.size)
+        state = TrialState(self._definition, source)
+        # Web threads look keys up in it; built by one of them it could miss a later entry.
+        _ = state.register
+        self._state = state
 
     def _settle(self, before: ChainHead, after: ChainHead, error: PersistenceError) -> None:
         """Find out what an error at commit left behind: all of the group, or nothing."""
@@ -343,9 +366,29 @@ class Writer:
         return self._stream_heads.get(stream) or self._application.store.stream_head(stream)
 
     def _catch_up(self) -> None:
-        """Follow what other processes recorded since our last commit."""
-        if not self._fresh or self._application.store.head() != self._head:
+        """Follow what other processes recorded or erased since our last commit."""
+        self._destroy([act for act, at in self._unfinished.items() if time.monotonic() > at])
+        head = self._application.store.head() if self._fresh else self._head
+        if head != self._head:
+            self._others_at = time.monotonic()
+            self._fresh = self._follow(head)
+        if not self._fresh:
             self._load()
+        self._forget()
+
+    def _follow(self, head: ChainHead) -> bool:
+        """Take in what others recorded since; False when everything is to be read anew."""
+        new = follow(self._application, self._head, self._frontier, head=head, vkey=self._keys.vkey)
+        if new is None:
+            return False
+        edge = _edge(self._tree, new.leaves, head.size)
+        for record in new.records:
+            self._state.apply(record)
+        self._head, self._frontier, self._note = head, new.frontier, new.note
+        self._stream_heads.update(new.stream_heads)
+        self._state.committed()
+        self._tree = StoredTree(head.size, self._application.store, edge)
+        return True
 
     def _load(self) -> None:
         """Read everything anew; the database must extend what this process last saw."""
@@ -363,10 +406,7 @@ class Writer:
         self._nodes = {}
         last = store.last_checkpoint()
         self._note = last[1] if last else ""
-        state = TrialState(self._definition, self._application)
-        # Web threads look keys up in it; built by one of them it could miss a later entry.
-        _ = state.register
-        self._state = state
+        self._refold()
         self._fresh = True
 
 

@@ -8,37 +8,80 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, Listener, wait
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ledger.errors import LedgerError, Unavailable
-from ledger.recording.wire import Asked, Carried, Failed, carried, failed
+from ledger.recording.wire import (
+    Asked,
+    Carried,
+    Failed,
+    Standing,
+    bound_sending,
+    carried,
+    cut,
+    failed,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
+    from datetime import datetime
 
+    from ledger.recording.admission import Commitment
     from ledger.recording.outcomes import Receipted
-    from ledger.recording.writer import Writer
+    from ledger.recording.submission import Submission
 
-    Answered = tuple[Connection, int, Future[Receipted]]
+    Outgoing = tuple[Connection, int, Future[Receipted] | LedgerError | Standing]
+
+STANDING_SECONDS: Final = 0.5
+"""How often the workers are told how the writer stands."""
 
 _log = logging.getLogger("ledger.recording.writing")
+
+
+class Submitting(Protocol):
+    """Whoever takes submissions: the ledger's ``Writer``, or ``Refusing``."""
+
+    def submit(self, submission: Submission | Commitment, now: datetime) -> Future[Receipted]:
+        """Take one; the future gives its outcome. Raises LedgerError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusing:
+    """In place of a writer that could not be opened, because the ledger refuses to sign."""
+
+    reason: LedgerError
+
+    def submit(self, submission: Submission | Commitment, now: datetime) -> Future[Receipted]:  # noqa: ARG002 - a writer's own
+        """Refuse it."""
+        raise self.reason
 
 
 class WritingService:
     """Serves one writer on a Unix socket until it is closed; ``address`` must not exist yet."""
 
-    def __init__(self, writer: Writer, address: str, *, key: bytes) -> None:
+    def __init__(
+        self,
+        writer: Submitting,
+        address: str,
+        *,
+        key: bytes,
+        standing: Callable[[], Standing] = Standing,
+    ) -> None:
         self._writer = writer
+        self._standing = standing
         self._listener = Listener(address, family="AF_UNIX", backlog=64, authkey=key)
-        self._answers: SimpleQueue[Answered | None] = SimpleQueue()
+        self._outgoing: SimpleQueue[Outgoing | None] = SimpleQueue()
         self._waiting: SimpleQueue[Connection] = SimpleQueue()
+        self._connections: set[Connection] = set()
         self._wake_reader, self._woken = _pipe()
         self._stopped = threading.Event()
         self._threads = [
             threading.Thread(target=work, name=f"writing-{work.__name__[1:]}", daemon=True)
-            for work in (self._accept, self._read, self._answer)
+            for work in (self._accept, self._read, self._answer, self._tell)
         ]
         for thread in self._threads:
             thread.start()
@@ -48,7 +91,7 @@ class WritingService:
         self._stopped.set()
         self._listener.close()
         self._wake_reader.send_bytes(b"")
-        self._answers.put(None)
+        self._outgoing.put(None)
         for thread in self._threads[1:]:  # accept() does not end with its listener everywhere
             thread.join(10)
 
@@ -60,17 +103,20 @@ class WritingService:
                 if not self._stopped.is_set():
                     _log.warning("A connection was not accepted", exc_info=True)
                 continue
+            bound_sending(connection)
             self._waiting.put(connection)
             self._wake_reader.send_bytes(b"")
 
     def _read(self) -> None:
-        connections: set[Connection] = set()
+        connections = self._connections
         while not self._stopped.is_set():
             for ready in wait([self._woken, *connections]):
                 if ready is self._woken:
                     self._woken.recv_bytes()
                     while not self._waiting.empty():
-                        connections.add(self._waiting.get())
+                        connection = self._waiting.get()
+                        self._outgoing.put((connection, 0, self._standing()))
+                        connections.add(connection)
                 elif isinstance(ready, Connection) and not self._take(ready):
                     connections.discard(ready)
                     ready.close()
@@ -84,36 +130,56 @@ class WritingService:
             try:
                 future = self._writer.submit(one.submission, one.now)
             except LedgerError as error:
-                self._send(connection, [failed(one.number, error)])
+                self._outgoing.put((connection, one.number, error))
                 continue
             future.add_done_callback(
-                lambda done, number=one.number: self._answers.put((connection, number, done))  # type: ignore[misc]
+                lambda done, number=one.number: self._outgoing.put((connection, number, done))  # type: ignore[misc]
             )
         return True
 
+    def _tell(self) -> None:
+        while not self._stopped.wait(STANDING_SECONDS):
+            try:
+                standing = self._standing()
+            except Exception:  # noqa: BLE001 - the thread must outlive any fault
+                _log.exception("How the writer stands could not be told")
+                continue
+            for connection in tuple(self._connections):
+                self._outgoing.put((connection, 0, standing))
+
     def _answer(self) -> None:
-        """Send what the writer has decided, all that is ready for one worker at once."""
-        while (first := self._answers.get()) is not None:
+        """Send what the writer has decided, all that is ready for one worker at once.
+
+        Nobody else sends: two threads on one connection would mix their bytes.
+        """
+        while (first := self._outgoing.get()) is not None:
             ready = [first]
-            while not self._answers.empty() and (further := self._answers.get()) is not None:
+            while not self._outgoing.empty() and (further := self._outgoing.get()) is not None:
                 ready.append(further)
-            parcels: dict[Connection, list[Carried | Failed]] = {}
-            for connection, number, done in ready:
-                parcels.setdefault(connection, []).append(_parcel(number, done))
+            parcels: dict[Connection, list[Carried | Failed | Standing]] = {}
+            for connection, number, said in ready:
+                parcels.setdefault(connection, []).append(_parcel(number, said))
             for connection, parcel in parcels.items():
                 self._send(connection, parcel)
 
     @staticmethod
-    def _send(connection: Connection, parcel: list[Carried | Failed]) -> None:
+    def _send(connection: Connection, parcel: list[Carried | Failed | Standing]) -> None:
         try:
             connection.send(parcel)
         except OSError:  # the worker is gone; its senders ask again and get the same answer
             _log.warning("A worker went away before its answer")
+            cut(connection)
 
 
-def _parcel(number: int, done: Future[Receipted]) -> Carried | Failed:
+def _parcel(
+    number: int, said: Future[Receipted] | LedgerError | Standing
+) -> Carried | Failed | Standing:
+    if isinstance(said, Standing):
+        return said
+    if isinstance(said, LedgerError):
+        return failed(number, said)
     try:
-        return carried(number, done.result())
+        return carried(number, said.result())
     except LedgerError as error:
         return failed(number, error)
     except Exception as error:  # noqa: BLE001 - the entry is recorded; only its proof failed

@@ -101,11 +101,20 @@ def birth_span(question: Question) -> tuple[DaySpan | None, tuple[str, ...]]:
     return (DaySpan(earliest, latest) if earliest <= latest else None), tuple(evidence)
 
 
+def _erasures(question: Question) -> list[str]:
+    facts = question.case.records.of(IDENTIFIED, DEMOGRAPHICS)
+    return list(dict.fromkeys(act for fact in facts for act in fact.record.erased))
+
+
 def _age_range(question: Question, rule: AgeRange) -> Derivation:
     reference = question.reference_day(rule.reference)
     if reference is None:
         return undecided(f"There is no day of {rule.reference} yet to count the age from.")
     birth, evidence = birth_span(question)
+    if birth is None and not evidence and (acts := _erasures(question)):
+        # What was judged while it could be read stands; nobody deviates by an erasure.
+        reason = f"The date of birth was erased by {', '.join(acts)}; the assessment stands."
+        return undecided(reason, judgeable=True)
     if birth is None:
         reason = (
             "The dates of birth recorded disagree." if evidence else "No date of birth is known."

@@ -7,7 +7,10 @@ from typing import Final
 
 from ledger.errors import RejectedInput
 
-_TO_STANDARD: Final = bytes.maketrans(b"-_+/", b"+/**")
+_TO_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/***")
+_PADDING: Final = (b"", b"", b"==", b"=")
+_LAST: Final = ("", "", "AQgw", "AEIMQUYcgkosw048")
+"""The last characters whose trailing bits are zero, by how many stand beyond groups of four."""
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 
 
@@ -35,10 +38,12 @@ def decode(text: str, *, where: str | None = None) -> bytes:
     Raises:
         RejectedInput: ``base64url.malformed``.
     """
+    over = len(text) % 4
     try:
         standard = text.encode("ascii").translate(_TO_STANDARD)
-        data = binascii.a2b_base64(standard + b"=" * (-len(standard) % 4))
-        if encode_bytes(data) == text.encode("ascii"):
+        # Strict: foreign characters and padding inside are refused; trailing bits are not.
+        data = binascii.a2b_base64(standard + _PADDING[over], strict_mode=True)
+        if over == 0 or text[-1] in _LAST[over]:
             return data
     except (UnicodeEncodeError, binascii.Error):
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import RejectedInput
@@ -65,13 +66,25 @@ class Event:
     occurred_at: datetime = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, (grammar, meaning) in _GRAMMAR.items():
-            text = getattr(self, name)
-            if len(text) > _LONGEST_NAME or grammar.fullmatch(text) is None:
-                raise RejectedInput(
-                    f"envelope.{name}", f"The member {name} is not {meaning}.", where=f"/{name}"
-                )
+        _check("id", self.id)
+        # The same few sources, types and streams come again and again.
+        _check_once("source", self.source)
+        _check_once("type", self.type)
+        _check_once("subject", self.subject)
+        _check_once("trialid", self.trialid)
         object.__setattr__(self, "occurred_at", _occurred_at(self.time))
+
+
+def _check(name: str, text: str) -> None:
+    grammar, meaning = _GRAMMAR[name]
+    if len(text) > _LONGEST_NAME or grammar.fullmatch(text) is None:
+        raise RejectedInput(
+            f"envelope.{name}", f"The member {name} is not {meaning}.", where=f"/{name}"
+        )
+
+
+_check_once = lru_cache(maxsize=4_096)(_check)
+"""As `_check`; what was found well-formed a while ago is remembered, a refusal never is."""
 
 
 def _occurred_at(text: str) -> datetime:
@@ -111,17 +124,8 @@ def parse_event(payload: bytes) -> Event:
             ``envelope.unknown-member``; ``envelope.<member>``; ``envelope.time-<reason>``.
     """
     members = strict_json.parse_object(payload)
-    for name in sorted(_REQUIRED - members.keys()):
-        raise RejectedInput(
-            "envelope.missing-member", f"The member {name} is missing.", where=f"/{name}"
-        )
-    if unknown := members.keys() - _REQUIRED - {"datacontenttype"}:
-        raise RejectedInput(
-            "envelope.unknown-member",
-            "The envelope has a member that the ledger does not know.",
-            where=strict_json.pointer(min(unknown)),
-            remedy="Put what the event type describes into data.",
-        )
+    if members.keys() != _REQUIRED:
+        _check_names(members)
     for name, value in _FIXED.items():
         if name in members and members[name] != value:
             raise RejectedInput(
@@ -139,6 +143,20 @@ def parse_event(payload: bytes) -> Event:
         trialid=_text(members, "trialid"),
         data=data,
     )
+
+
+def _check_names(members: JsonObject) -> None:
+    for name in sorted(_REQUIRED - members.keys()):
+        raise RejectedInput(
+            "envelope.missing-member", f"The member {name} is missing.", where=f"/{name}"
+        )
+    if unknown := members.keys() - _REQUIRED - {"datacontenttype"}:
+        raise RejectedInput(
+            "envelope.unknown-member",
+            "The envelope has a member that the ledger does not know.",
+            where=strict_json.pointer(min(unknown)),
+            remedy="Put what the event type describes into data.",
+        )
 
 
 def event_bytes(event: Event) -> bytes:

@@ -27,6 +27,11 @@ _HEADER_LIMITS: Final = strict_json.Limits(size=MAX_HEADER_BYTES, depth=1, membe
 _STATEMENT_LIMITS: Final = strict_json.Limits(size=MAX_STATEMENT_CHARACTERS, depth=3, members=64)
 _HEADER_MEMBERS: Final = frozenset({"alg", "kid", "typ", "cty", "meaning", "iat"})
 _KID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+# Headers as the ledger and its client write them; any JSON reader reads a match alike.
+_PLAIN_HEADER: Final = re.compile(
+    rb'\{"alg":"(Ed25519|EdDSA|ES256)",(?:"iat":(0|[1-9][0-9]{0,10}),)?'
+    rb'"kid":"([A-Za-z0-9_-]{43})"(?:,"meaning":"([a-z-]{1,32})")?\}'
+)
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+/-]{1,64}")
 
 
@@ -51,6 +56,9 @@ MEANING_SENTENCES: Final[dict[Meaning, str]] = {
     Meaning.CONSENT_EXPLAINED: "I explained the trial to the person named and answered questions.",
     Meaning.WITNESS: "I was present as an impartial witness throughout what is recorded here.",
 }
+
+_ALGORITHMS: Final = {one.value.encode("ascii"): one for one in Algorithm}
+_MEANINGS: Final = {one.value.encode("ascii"): one for one in Meaning}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +218,9 @@ def _signature(protected: str, signature: str, *, where: str) -> Signature:
 
 def _read_header(header: bytes, *, where: str) -> tuple[str, Algorithm, Meaning | None, int | None]:
     """The protected header, held to six members and to the controlled values of each."""
+    plain = _read_plain(header)
+    if plain is not None:
+        return plain
     # The strict reader goes first: a duplicate "alg" means two things to two verifiers.
     members = strict_json.parse_object(header, limits=_HEADER_LIMITS)
     if unknown := members.keys() - _HEADER_MEMBERS:
@@ -236,6 +247,21 @@ def _read_header(header: bytes, *, where: str) -> tuple[str, Algorithm, Meaning 
             )
     meaning, iat = _read_meaning(members, where=where)
     return kid, Algorithm(algorithm), meaning, iat
+
+
+def _read_plain(
+    header: bytes,
+) -> tuple[str, Algorithm, Meaning | None, int | None] | None:
+    """A header in the common spelling; None for any other, which the general reader judges."""
+    found = _PLAIN_HEADER.fullmatch(header)
+    if found is None:
+        return None
+    algorithm, iat, kid, meaning = found.groups()
+    if iat is None and meaning is None:
+        return kid.decode("ascii"), _ALGORITHMS[algorithm], None, None
+    if iat is None or meaning not in _MEANINGS:
+        return None
+    return kid.decode("ascii"), _ALGORITHMS[algorithm], _MEANINGS[meaning], int(iat)
 
 
 def _read_meaning(members: JsonObject, *, where: str) -> tuple[Meaning | None, int | None]:

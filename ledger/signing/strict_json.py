@@ -17,7 +17,7 @@ import rfc8785
 from ledger.errors import RejectedInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = "dict[str, JsonValue]"
@@ -123,6 +123,8 @@ _READER: Final = json.JSONDecoder(
     parse_constant=_read_constant,
     object_pairs_hook=_read_object,
 )
+# What the decoder itself calls, behind a look for white space.
+_scan: Final = cast("Callable[[str, int], tuple[Any, int]]", _READER.scan_once)  # type: ignore[attr-defined]
 _LOCATOR: Final = json.JSONDecoder(
     parse_int=_mark_integer,
     parse_float=_float_flaw,
@@ -147,7 +149,7 @@ def parse(data: bytes, *, limits: Limits = DEFAULT) -> JsonValue:
     text = _decode(data, limits)
     _bound_structure(text, limits)
     try:
-        value = cast("JsonValue", _READER.decode(text))
+        value = cast("JsonValue", _read(text))
     except json.JSONDecodeError as error:
         raise _syntax(text, error) from None
     except _Flaw as flaw:
@@ -155,6 +157,18 @@ def parse(data: bytes, *, limits: Limits = DEFAULT) -> JsonValue:
     if _SURROGATE_ESCAPE.search(text):
         _refuse_surrogates(value)
     return value
+
+
+def _read(text: str) -> Any:
+    """The value of a text; one without white space around it is read without looking for any."""
+    if text.startswith(("{", "[")):
+        try:
+            value, end = _scan(text, 0)
+        except StopIteration:
+            end = -1  # a value is missing; the general way says where
+        if end == len(text):
+            return value
+    return _READER.decode(text)
 
 
 def parse_object(data: bytes, *, limits: Limits = DEFAULT) -> JsonObject:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final
 from ledger.errors import IntegrityFailure, LedgerError, RejectedInput, Unavailable
 from ledger.signing.rfc3339 import format_recorded_at
 from ledger.signing.strict_json import JsonObject, Limits, canonical, parse_object
-from ledger.storage.copying import copy_database, copy_file, role_files, sync_directory
+from ledger.storage.copying import copy_file, copy_ledger, role_files, sync_directory
+from ledger.storage.database import Database
 from ledger.storage.evidence import DatabaseEvidence
 from ledger.storage.head_file import HeadFile
 from ledger.storage.private_file import create_private
@@ -42,6 +43,9 @@ MANIFEST: Final = "backup.json"
 FORMAT: Final = "trial-ledger-backup/1"
 OPEN_ROLES: Final = ("head", "published", "access-log", "access-log.head")
 """Files of a ledger that go into every backup; all others are secrets, whatever they are."""
+
+APART: Final = ("kek", "concealed")
+"""Files that never lie in a backup with the database: together they give back what was erased."""
 
 _BLOCK: Final = 1 << 20
 _LONGEST_MANIFEST: Final = 1_000_000
@@ -89,7 +93,7 @@ class Backup:
 
 
 def write_backup(
-    database: Path,
+    database: Database | Path,
     files: LedgerFiles,
     out: Path,
     *,
@@ -101,13 +105,15 @@ def write_backup(
 ) -> Backup:
     """Copy a ledger to a new directory and verify the copy; the service may go on writing.
 
-    ``place`` is the path beside which the ledger's further files lie, the database's own if None.
+    The copy is an SQLite file, whichever engine keeps the ledger. ``place`` is the path beside
+    which the ledger's further files lie, the database's own if None.
 
     Raises:
         RejectedInput: ``backup.exists`` when the directory, or what a dead backup left, is there.
         IntegrityFailure: ``backup.damaged`` when the copy does not verify, which names the first
             finding; nothing is left behind then.
-        Unavailable: ``evidence.…`` when the database cannot be read, ``backup.copy``.
+        Unavailable: ``evidence.…`` when the database cannot be read, ``backup.copy``,
+            ``copy.failed`` for PostgreSQL.
     """
     staged = out.with_name(f"{out.name}.part")
     for taken in (out, staged):
@@ -121,9 +127,9 @@ def write_backup(
     staged.mkdir(mode=0o700)
     try:
         copy = Backup(staged, {})
-        left_out = _copy_files(
-            database, role_files(files, place or database), copy, secrets=secrets
-        )
+        named = named_database(database)
+        roles = role_files(files, place or named.place)
+        left_out = _copy_files(named, roles, copy, secrets=secrets)
         manifest = _describe(copy, progress)
         manifest |= {
             "created_at": format_recorded_at(now),
@@ -174,6 +180,11 @@ def read_backup(directory: Path) -> Backup:
     return Backup(directory, manifest)
 
 
+def named_database(database: Database | Path) -> Database:
+    """The database itself, or that in an SQLite file."""
+    return Database.of(f"sqlite:///{database}") if isinstance(database, Path) else database
+
+
 def sound_or_raise(report: VerificationReport, what: str) -> None:
     """Raise IntegrityFailure ``backup.damaged`` with the first finding of a verification."""
     if report.obstacle is not None:
@@ -198,16 +209,17 @@ def newest_note(source: EvidenceSource) -> str:
 
 
 def _copy_files(
-    database: Path, roles: Mapping[str, Path], copy: Backup, *, secrets: bool
+    database: Database, roles: Mapping[str, Path], copy: Backup, *, secrets: bool
 ) -> list[str]:
     """Copy all that belongs in, heads first; give the roles of the files left out."""
     present = {role: path for role, path in roles.items() if path.is_file()}
     for role, path in present.items():
         if role.endswith("head") and role in OPEN_ROLES:
             copy_file(path, copy.file(role))
-    copy_database(database, copy.database)
+    copy_ledger(database, copy.database)
     for role, path in present.items():
-        if not copy.file(role).exists() and (secrets or role in OPEN_ROLES):
+        wanted = role in OPEN_ROLES or (secrets and not role.endswith(APART))
+        if not copy.file(role).exists() and wanted:
             copy_file(path, copy.file(role))
     return sorted(role for role in present if not copy.file(role).exists())
 

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import Unavailable
+from ledger.storage.database import Engine
+from ledger.storage.postgres_copying import copy_to_sqlite
 from ledger.storage.private_file import create_private
 
 if TYPE_CHECKING:
     from ledger.service import LedgerFiles
+    from ledger.storage.database import Database
 
 _PAGES: Final = 1024
 _BLOCK: Final = 1 << 20
@@ -25,6 +28,18 @@ _ROLE: Final = re.compile(
     r"(?!projections|restoring)[a-z][a-z.-]*"
     r"(?<!\.lock)(?<!\.new)(?<!-wal)(?<!-shm)(?<!-journal)"
 )
+
+
+def copy_ledger(source: Database, target: Path) -> None:
+    """Copy a ledger of either engine, as of one instant, to a new private SQLite file.
+
+    Raises Unavailable ``backup.copy`` or ``copy.failed``.
+    """
+    if source.engine is Engine.SQLITE:
+        copy_database(source.path, target)
+        return
+    copy_to_sqlite(source, target)
+    _sync(target)
 
 
 def copy_database(source: Path, target: Path) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from ledger.concealment.evidence import Reveal
     from ledger.verification.cosignatures import Asked
     from ledger.verification.report import RootOfTrust, VerificationReport
 
@@ -62,7 +63,10 @@ class DatabaseEvidence:
             ``evidence.no-ledger`` when it holds no table of entries.
     """
 
-    def __init__(self, path: Path, *, head_file: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, *, head_file: Path | None = None, reveal: Reveal | None = None
+    ) -> None:
+        self._reveal = reveal
         # The head file is read before the snapshot: what is committed in between only makes the
         # file older than the database, never newer.
         self._head_note = None if head_file is None else _read_head_file(head_file)
@@ -172,7 +176,8 @@ class DatabaseEvidence:
         found = self._tolerant(
             "openings", f"seq >= {first} AND seq <= {last} ORDER BY seq, number LIMIT 100000"
         )
-        return [StoredOpening(*values) for values in found]
+        stored = [StoredOpening(*values) for values in found]
+        return stored if self._reveal is None else self._reveal(self.rows, stored)
 
     def stray_openings(self, size: int, limit: int) -> Sequence[StoredOpening]:
         """Disclosures kept for no entry."""

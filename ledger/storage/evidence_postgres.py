@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ledger.concealment.evidence import Reveal
     from ledger.storage.database import Database
     from ledger.storage.schema_check import StorageFinding
 
@@ -53,7 +54,10 @@ class PostgresEvidence:
             ``evidence.no-ledger`` when the database holds no table of entries.
     """
 
-    def __init__(self, database: Database, *, head_file: Path | None = None) -> None:
+    def __init__(
+        self, database: Database, *, head_file: Path | None = None, reveal: Reveal | None = None
+    ) -> None:
+        self._reveal = reveal
         # The head file is read before the snapshot: what is committed in between only makes the
         # file older than the database, never newer.
         self._head_note = None if head_file is None else read_head_note(head_file)
@@ -170,7 +174,8 @@ class PostgresEvidence:
         found = self._tolerant(
             "openings", f"seq >= {first} AND seq <= {last} ORDER BY seq, number LIMIT 100000"
         )
-        return [StoredOpening(*values) for values in found]
+        stored = [StoredOpening(*values) for values in found]
+        return stored if self._reveal is None else self._reveal(self.rows, stored)
 
     def stray_openings(self, size: int, limit: int) -> Sequence[StoredOpening]:
         """Disclosures kept for no entry."""

@@ -11,15 +11,20 @@ from ledger.storage.evidence_postgres import PostgresEvidence
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ledger.concealment.evidence import Reveal
+
 AnyEvidence: TypeAlias = DatabaseEvidence | PostgresEvidence
 
 
-def open_evidence(database: Database | str, *, head_file: Path | None = None) -> AnyEvidence:
+def open_evidence(
+    database: Database | str, *, head_file: Path | None = None, reveal: Reveal | None = None
+) -> AnyEvidence:
     """The stored values of a database, from one snapshot, and its head file.
 
+    Openings are read through ``reveal``; without one they stay as they are stored, encrypted.
     Raises Unavailable ``evidence.unreadable`` and ``evidence.no-ledger``.
     """
     named = Database.of(database)
     if named.engine is Engine.POSTGRESQL:
-        return PostgresEvidence(named, head_file=head_file)
-    return DatabaseEvidence(named.path, head_file=head_file)
+        return PostgresEvidence(named, head_file=head_file, reveal=reveal)
+    return DatabaseEvidence(named.path, head_file=head_file, reveal=reveal)

@@ -10,7 +10,7 @@ import selectors
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from eventsourcing.persistence import (
@@ -26,10 +26,12 @@ from eventsourcing.persistence import (
 )
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import ExecStatus, TransactionStatus
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, dict_row, tuple_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+AnyConnection = TypeVar("AnyConnection", bound=psycopg.Connection[Any])
 
 LOCK_MILLISECONDS: Final = 2_000
 """How long a statement waits for another node's lock before the sender is told to come again."""
@@ -45,6 +47,10 @@ BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 UNHURRIED: Final = "SET LOCAL statement_timeout = 0"
 """Before COMMIT: cancelling one that waits for its standby would let it stand without."""
 
+_TIMELINE: Final = (
+    "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery()"
+    " THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) END"
+)
 _POOL_SECONDS: Final = 5.0
 _POOL_SIZE: Final = 32
 _LIFETIME_SECONDS: Final = 3_600.0
@@ -144,14 +150,64 @@ def connect(settings: Mapping[str, str]) -> LedgerConnection:
     return connection
 
 
+class Timeline:
+    """The newest timeline that a process has met at the servers of a database.
+
+    A primary that was replaced by its standby and came back still takes writes, and a URL may name
+    it first. Each promotion begins a new timeline, so that a lower one than was met before is old.
+    """
+
+    def __init__(self) -> None:
+        self.newest = 0
+        self._guard = threading.Lock()
+
+    def connect(
+        self,
+        settings: Mapping[str, str],
+        connect: Callable[[Mapping[str, str]], AnyConnection],
+        *,
+        ask_all: bool = False,
+    ) -> AnyConnection:
+        """A connection to the first server that was not replaced, each host having its turn.
+
+        ``connect`` is given the settings with another host in front each time, and connects to one
+        that takes writes, in autocommit mode. With ``ask_all`` all hosts are asked before: for who
+        has met no server yet. Raises psycopg's OperationalError when none can be had.
+        """
+        turns = list(_turns(settings))
+        for turn in turns if ask_all and len(turns) > 1 else ():
+            connection = connect(turn)
+            self._meets(_timeline(connection))
+            connection.close()
+        for turn in turns:
+            connection = connect(turn)
+            timeline = _timeline(connection)
+            if self._meets(timeline):
+                return connection
+            connection.close()
+        raise psycopg.OperationalError(
+            f"The server that answers is on timeline {timeline}, one on timeline {self.newest} "
+            "had taken its place."
+        )
+
+    def _meets(self, timeline: int | None) -> bool:
+        with self._guard:
+            if timeline is None or timeline >= self.newest:
+                self.newest = timeline or self.newest
+                return True
+        return False
+
+
 class PostgresPool:
     """Connections of one process; at most so many at once, kept while they work.
 
+    Servers that were replaced are passed over, as `Timeline` says.
     Raises psycopg's OperationalError when none can be had.
     """
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._settings = settings
+        self._timeline = Timeline()
         self._idle: list[LedgerConnection] = []
         self._free = threading.BoundedSemaphore(_POOL_SIZE)
         self._guard = threading.Lock()
@@ -165,7 +221,7 @@ class PostgresPool:
         if not self._free.acquire(timeout=_POOL_SECONDS):
             raise psycopg.OperationalError("All connections to the database are in use.")
         try:
-            connection = self._taken() or connect(self._settings)
+            connection = self._taken() or self._timeline.connect(self._settings, connect)
             try:
                 yield connection
             finally:
@@ -206,6 +262,26 @@ class PostgresPool:
                 self._idle.append(connection)
                 return
         connection.close()
+
+
+def _turns(settings: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """The settings with each of their hosts as the first in turn."""
+    hosts, ports = settings.get("host", "").split(","), settings.get("port", "").split(",")
+    for turn in range(len(hosts)):
+        turned = {"host": ",".join((*hosts[turn:], *hosts[:turn]))}
+        if len(ports) == len(hosts):
+            turned["port"] = ",".join((*ports[turn:], *ports[:turn]))
+        yield {**settings, **turned} if turn else settings
+
+
+def _timeline(connection: psycopg.Connection[Any]) -> int | None:
+    """The timeline a server writes; None for a standby, and where it does not say."""
+    try:
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            row = cursor.execute(_TIMELINE).fetchone()
+    except (psycopg.ProgrammingError, psycopg.NotSupportedError):
+        return None
+    return None if row is None or row[0] is None else int(row[0][:8], 16)
 
 
 _ERRORS: Final[tuple[tuple[type[psycopg.Error], type[PersistenceError]], ...]] = (

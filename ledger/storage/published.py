@@ -72,6 +72,14 @@ class PublishedCheckpoints:
         with self._connected() as connection:
             return self._read(connection, size)
 
+    def up_to(self, size: int) -> PublishedCheckpoint | None:
+        """The newest published checkpoint of a tree of at most ``size`` entries."""
+        with self._connected() as connection:
+            row = connection.execute(
+                "SELECT MAX(size) FROM published_checkpoints WHERE size <= ?", (size,)
+            ).fetchone()
+            return self._read(connection, row[0]) if row[0] is not None else None
+
     def after(self, size: int, *, limit: int) -> list[PublishedCheckpoint]:
         """Published checkpoints of larger trees, in order of size."""
         sql = "SELECT size FROM published_checkpoints WHERE size > ? ORDER BY size LIMIT ?"

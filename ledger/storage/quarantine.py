@@ -2,21 +2,26 @@
 
 They are no records, but they may be true: an authorised person can look at them and submit the
 fact again as ``mode: transcribed``. The table is bounded; when it is full the sender is told.
+Statements are kept sealed: what was refused may hold a person's name or number.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from psycopg.rows import tuple_row
+
+from ledger.concealment.aside import mark_of, open_aside, seal_aside
+from ledger.errors import IntegrityFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ledger.concealment.openings import Openings
     from ledger.storage.postgres import PostgresLedgerDatastore
 
 MAX_ROWS = 10_000
@@ -58,7 +63,8 @@ class Quarantine(Protocol):
         """Keep a statement; its number, or None when the quarantine is full.
 
         The same statement sent again keeps its first number. Raises sqlite3.Error or the
-        library's PersistenceError when the database cannot take it now.
+        library's PersistenceError when the database cannot take it now, Unavailable when the keys
+        are not at hand.
         """
 
     def listing(self, *, after: int = 0, limit: int = 100) -> list[QuarantinedStatement]:
@@ -68,8 +74,9 @@ class Quarantine(Protocol):
 class SQLiteQuarantine:
     """The quarantine in the ledger's database file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, openings: Openings | None = None) -> None:
         self.path = path
+        self._openings = openings
         with self._connected() as connection:
             connection.execute(_SCHEMA)
 
@@ -79,18 +86,21 @@ class SQLiteQuarantine:
         The same statement sent again keeps its first number.
         """
         stranger = code == STRANGER
+        mark, sealed = mark_of(statement), seal_aside(statement, self._openings)
         with self._connected() as connection:
-            connection.execute(
-                "INSERT INTO quarantine (received_at, code, reason, statement)"
-                " SELECT ?, ?, ?, ?"
-                " WHERE (SELECT COUNT(*) FROM quarantine WHERE (code = ?) = ?) < ?"
-                " ON CONFLICT (statement) DO NOTHING",
-                (received_at, code, reason, statement, STRANGER, stranger, _room(code)),
-            )
-            row = connection.execute(
-                "SELECT number FROM quarantine WHERE statement = ?", (statement,)
-            ).fetchone()
-        return int(row[0]) if row else None
+            connection.execute("BEGIN IMMEDIATE")
+            asked = "SELECT number FROM quarantine WHERE substr(statement, 1, 64) = ?1"
+            asked += " OR statement = ?2"
+            known = connection.execute(asked, (mark, statement)).fetchone()
+            if known is None:
+                connection.execute(
+                    "INSERT INTO quarantine (received_at, code, reason, statement)"
+                    " SELECT ?, ?, ?, ?"
+                    " WHERE (SELECT COUNT(*) FROM quarantine WHERE (code = ?) = ?) < ?",
+                    (received_at, code, reason, sealed, STRANGER, stranger, _room(code)),
+                )
+                known = connection.execute(asked, (mark, statement)).fetchone()
+        return int(known[0]) if known else None
 
     def listing(self, *, after: int = 0, limit: int = 100) -> list[QuarantinedStatement]:
         """Statements kept, in order of their numbers."""
@@ -100,7 +110,7 @@ class SQLiteQuarantine:
                 " WHERE number > ? ORDER BY number LIMIT ?",
                 (after, limit),
             ).fetchall()
-        return [QuarantinedStatement(*row) for row in rows]
+        return [_opened(QuarantinedStatement(*row), self._openings) for row in rows]
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -115,17 +125,20 @@ class SQLiteQuarantine:
 class PostgresQuarantine:
     """The quarantine in a PostgreSQL database; its table is made by migrations."""
 
-    def __init__(self, datastore: PostgresLedgerDatastore) -> None:
+    def __init__(
+        self, datastore: PostgresLedgerDatastore, openings: Openings | None = None
+    ) -> None:
         self._datastore = datastore
+        self._openings = openings
 
     def keep(self, statement: str, *, received_at: str, code: str, reason: str) -> int | None:
         """Keep a statement; its number, or None when the quarantine is full.
 
         The same statement sent again keeps its first number.
         """
-        asked = (
-            "SELECT number FROM ledger.quarantine WHERE md5(statement) = md5(%s) AND statement = %s"
-        )
+        mark, sealed = mark_of(statement), seal_aside(statement, self._openings)
+        asked = "SELECT number FROM ledger.quarantine WHERE left(statement, 64) = %s"
+        asked += " OR statement = %s"
         with (
             self._datastore.get_connection() as connection,
             connection.committing(),
@@ -133,7 +146,7 @@ class PostgresQuarantine:
         ):
             # Numbers have no gap and the bound is exact, so those who keep take turns.
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_TURN,))
-            known = cursor.execute(asked, (statement, statement)).fetchone()
+            known = cursor.execute(asked, (mark, statement)).fetchone()
             if known is None:
                 cursor.execute(
                     "INSERT INTO ledger.quarantine (number, received_at, code, reason, statement)"
@@ -144,13 +157,13 @@ class PostgresQuarantine:
                         received_at,
                         code,
                         reason.replace("\0", "\ufffd"),  # which no text column takes
-                        statement,
+                        sealed,
                         STRANGER,
                         code == STRANGER,
                         _room(code),
                     ),
                 )
-            kept = cursor.execute(asked, (statement, statement)).fetchone()
+            kept = cursor.execute(asked, (mark, statement)).fetchone()
         return int(kept[0]) if kept else None
 
     def listing(self, *, after: int = 0, limit: int = 100) -> list[QuarantinedStatement]:
@@ -164,7 +177,15 @@ class PostgresQuarantine:
                 " WHERE number > %s ORDER BY number LIMIT %s",
                 (after, limit),
             ).fetchall()
-        return [QuarantinedStatement(*row) for row in rows]
+        return [_opened(QuarantinedStatement(*row), self._openings) for row in rows]
+
+
+def _opened(kept: QuarantinedStatement, openings: Openings | None) -> QuarantinedStatement:
+    try:
+        return replace(kept, statement=open_aside(kept.statement, openings))
+    except IntegrityFailure as error:
+        # One that cannot be opened must not hide the others.
+        return replace(kept, reason=f"{kept.reason} {error.message}", statement="")
 
 
 def _room(code: str) -> int:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ledger.concealment.binding import owner_of
+from ledger.concealment.openings import ERASED, ordered, purpose_of
 from ledger.errors import IntegrityFailure, LedgerError, Unavailable
+from ledger.history import ACCEPTED
 from ledger.log.chain import ChainHead, StreamHead, advance, check_link
 from ledger.log.chain import Link as ChainLink
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
@@ -18,6 +21,7 @@ from ledger.log.proof import parse_receipt, verify_receipt
 from ledger.log.tiles import completed_tiles, node_fetcher
 from ledger.log.tree import frontier_at, leaf_hash
 from ledger.record import read_record
+from ledger.signing.sealing import parse_disclosure
 from ledger.storage.commit import Commit, Opening
 from ledger.storage.tree_reader import StoredTree
 from ledger.verification.evidence import all_checkpoints, all_rows
@@ -27,7 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.application import LedgerApplication
+    from ledger.concealment.vault import Erasure
     from ledger.log.note import VerifierKey
+    from ledger.record import Record
     from ledger.verification.bundle import BundleEvidence
 
 ENTRY_SUFFIX: Final = ".entry.json"
@@ -153,6 +159,7 @@ class Regaining:
         self._next: ChainHead = self._head
         self._links: list[ChainLink] = []
         self._streams: dict[str, StreamHead] = {}
+        self._erasures: list[tuple[int, Erasure]] = []
 
     @property
     def size(self) -> int:
@@ -208,18 +215,51 @@ class Regaining:
                 remedy="This copy holds another history. Keep it, and look for another copy.",
             )
         texts = {link.entry.seq: supply.openings(link.entry.seq) for link in self._links}
-        records = [read_record(link.data, texts[link.entry.seq]) for link in self._links]
-        openings = [
-            Opening(seq, number, text)
-            for seq, found in texts.items()
-            for number, text in enumerate(found)
-        ]
+        records = [read_record(link.data) for link in self._links]
+        openings = self._kept(records, texts)
         tiles = completed_tiles(self.size, leaves, tree)
         self._application.record_group(
             records, Commit(self._head, self._next, note, tiles, openings)
         )
         self._head = self._next
         self._links = []
+
+    def learn(self, supply: Supply) -> None:
+        """Take note of the erasures a supply holds, so that no other brings back what they took."""
+        records: list[Record] = []
+        for data in supply.entries(self.size):
+            record = read_record(data)
+            if record.type in (ERASED, ACCEPTED):
+                records.append(record)
+        at = {record.id: record.seq for record in records}
+        self._erasures.extend((at[act.act], act) for act in ordered(records))
+
+    def _kept(self, records: Sequence[Record], texts: Mapping[int, Sequence[str]]) -> list[Opening]:
+        """The openings as they are stored: without what was erased since, encrypted with a key."""
+        given = {
+            record.seq: [
+                one
+                for one in map(parse_disclosure, texts[record.seq])
+                if not self._erased(record, one.name)
+            ]
+            for record in records
+        }
+        vault = self._application.openings
+        if vault is not None:
+            # The acts are begun by this; the start carries them out.
+            return [Opening(*row) for row in vault.conceal(records, given)[0]]
+        return [
+            Opening(seq, number, one.text)
+            for seq, found in given.items()
+            for number, one in enumerate(found)
+        ]
+
+    def _erased(self, record: Record, member: str) -> bool:
+        owner, purpose = owner_of(record.stream), purpose_of(record.type, member)
+        return any(
+            record.seq < seq and owner == f"subject/{act.subject}" and purpose in act.purposes
+            for seq, act in self._erasures
+        )
 
     def _reset(self) -> None:
         self._next, self._links, self._streams = self._head, [], {}

@@ -14,15 +14,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.application import LedgerApplication
+from ledger.concealment.openings import Openings
+from ledger.concealment.settings import has_keys, open_vault
 from ledger.errors import IntegrityFailure, LedgerError, RejectedInput, Unavailable
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
 from ledger.log.note import VerifierKey
 from ledger.log.tiles import node_fetcher
 from ledger.log.tree import EMPTY_ROOT, frontier_at
-from ledger.storage.backup import sound_or_raise
+from ledger.recording.genesis import read_genesis
+from ledger.storage.backup import named_database, sound_or_raise
 from ledger.storage.copying import copy_file, role_files, sync_directory
+from ledger.storage.database import Database, Engine
 from ledger.storage.evidence import DatabaseEvidence
 from ledger.storage.head_file import HeadFile, require_contained
+from ledger.storage.postgres_copying import copy_to_postgres, holds_entries
 from ledger.storage.published import PublishedCheckpoints
 from ledger.storage.regaining import Regaining
 from ledger.storage.tree_reader import StoredTree
@@ -68,7 +73,7 @@ class Restored:
 
 def restore(
     backup: Backup,
-    database: Path,
+    database: Database | Path,
     files: LedgerFiles,
     *,
     place: Path | None = None,
@@ -80,32 +85,35 @@ def restore(
     """Put a backup in place, bring back what others hold, verify it all, and keep the last head.
 
     Nothing there is overwritten; a head file, keys and published checkpoints that outlived the
-    database stay. ``place`` is the path beside which the
-    further files lie. ``notes`` are signed checkpoints known from elsewhere.
+    database stay. ``place`` is the path beside which the further files lie, the database's own if
+    None. ``notes`` are signed checkpoints known from elsewhere. For PostgreSQL all is verified in
+    a file beside those first, then carried into the database, which is to be empty, in one
+    transaction.
 
     Raises:
-        RejectedInput: ``restore.exists`` when there is a database already.
+        RejectedInput: ``restore.exists`` when there is a database, or entries in it, already.
+        Unavailable: ``copy.failed`` when PostgreSQL does not take the rows.
         IntegrityFailure: ``backup.damaged`` when what was restored does not verify,
             ``restore.other-history`` and ``chain.…`` as `Regaining.take`. Nothing is left then.
     """
-    staged = database.with_name(f"{database.name}.restoring")
-    _require_absent(database, staged)
+    named = named_database(database)
+    place = place or named.place
+    staged = _staged(named)
     vkey = VerifierKey.parse(str(backup.manifest["vkey"]))
-    database.parent.mkdir(parents=True, exist_ok=True)
+    named.prepare()
     heads = _Heads(vkey)
     heads.take(files, notes)
     heads.add(backup.file("head").read_text(encoding="utf-8"))
     try:
         copy_file(backup.database, staged)
-        regained = _regain(staged, vkey, supplies, heads)
+        regained = _regain(staged, vkey, supplies, heads, place=place)
         with DatabaseEvidence(staged) as source:
             report = verify(source, trust=trust, progress=progress)
         sound_or_raise(report, "The restored database")
         refusal, decisive = _refusal(staged, heads)
-        placed, kept, absent = _place(backup, files, place or database)
+        placed, kept, absent = _place(backup, files, place)
         HeadFile(files.head).write(heads.by_size[decisive.size])
-        os.link(staged, database)  # unlike a renaming, this overwrites nothing
-        sync_directory(database.parent)
+        _put(staged, named)
     finally:
         for suffix in ("", "-wal", "-shm"):
             staged.with_name(staged.name + suffix).unlink(missing_ok=True)
@@ -169,14 +177,21 @@ class _Heads:
         self.add(note)
 
 
-def _regain(staged: Path, vkey: VerifierKey, supplies: Sequence[Supply], heads: _Heads) -> int:
+def _regain(
+    staged: Path, vkey: VerifierKey, supplies: Sequence[Supply], heads: _Heads, *, place: Path
+) -> int:
     application = LedgerApplication(f"sqlite:///{staged}", create=False)
     try:
+        if has_keys(place):
+            trial = read_genesis(application).trial
+            application.conceal(Openings(open_vault(trial, place)))
         regaining = Regaining(application, vkey)
         began = regaining.size
         for supply in supplies:
             for note in supply.notes(regaining.size):
                 heads.offer(note)
+        for supply in supplies:
+            regaining.learn(supply)
         # One copy may reach only as far as another begins.
         while sum([regaining.take(supply, heads.by_size) for supply in supplies]):
             pass
@@ -229,6 +244,31 @@ def _place(
     return tuple(placed), tuple(kept), tuple(absent)
 
 
+def _staged(database: Database) -> Path:
+    """The file in which a ledger is made ready; raises when there is nowhere to put it."""
+    if database.engine is Engine.SQLITE:
+        staged = database.path.with_name(f"{database.path.name}.restoring")
+        _require_absent(database.path, staged)
+        return staged
+    staged = database.place.with_name(f"{database.place.name}.restoring")
+    _require_alone(staged)
+    if holds_entries(database):
+        raise RejectedInput(
+            "restore.exists",
+            f"{database} holds entries; a restore overwrites nothing.",
+            remedy="Keep it as evidence, and name a new, empty database.",
+        )
+    return staged
+
+
+def _put(staged: Path, database: Database) -> None:
+    if database.engine is Engine.POSTGRESQL:
+        copy_to_postgres(staged, database)
+        return
+    os.link(staged, database.path)  # unlike a renaming, this overwrites nothing
+    sync_directory(database.path.parent)
+
+
 def _require_absent(database: Path, staged: Path) -> None:
     for suffix in ("", "-wal", "-shm", "-journal"):
         path = database.with_name(database.name + suffix)
@@ -239,6 +279,10 @@ def _require_absent(database: Path, staged: Path) -> None:
                 remedy="Move the old database away with its -wal and -shm files and keep it as "
                 "evidence.",
             )
+    _require_alone(staged)
+
+
+def _require_alone(staged: Path) -> None:
     if staged.exists():
         raise Unavailable(
             "restore.broken-off",

@@ -38,13 +38,25 @@ _ATTRIBUTES: Final = {
 }
 
 
+_LOSSY: Final = {
+    "fsync": "commits need not reach the disk, and a crash can destroy the database",
+    "full_page_writes": "a page half written in a crash cannot be mended",
+    "synchronous_commit": "commits are answered before they are durable",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A role's rights on a ledger: ``excess`` it must not have, ``lacking`` it needs."""
+    """A role's rights on a ledger: ``excess`` it must not have, ``lacking`` it needs.
+
+    ``lossy`` are the server's settings, as seen by this role, under which what was acknowledged
+    can be lost.
+    """
 
     role: str
     excess: tuple[str, ...]
     lacking: tuple[str, ...]
+    lossy: tuple[str, ...] = ()
 
 
 def grant_service(database: Database, role: str) -> None:
@@ -97,7 +109,8 @@ def standing(database: Database) -> Standing:
         excess = [*_attributes(cursor), *_memberships(cursor), *_ownership(cursor)]
         excess += _table_rights(cursor)
         lacking = _lacking(cursor)
-    return Standing(role, tuple(excess), tuple(lacking))
+        lossy = _lossy(cursor)
+    return Standing(role, tuple(excess), tuple(lacking), tuple(lossy))
 
 
 def excess_rights(database: Database) -> tuple[str, ...]:
@@ -108,8 +121,9 @@ def excess_rights(database: Database) -> tuple[str, ...]:
 def require_service_rights(database: Database) -> None:
     """Refuse a role that may do more, or less, than the service needs; SQLite has no roles.
 
-    Raises TrustFailure ``database.excess-rights`` or ``database.lacking-rights``, each naming
-    them all.
+    A server that is set to lose commits is refused too.
+    Raises TrustFailure ``database.excess-rights``, ``database.lacking-rights`` or
+    ``database.not-durable``, each naming them all.
     """
     if database.engine is Engine.SQLITE:
         return
@@ -128,6 +142,13 @@ def require_service_rights(database: Database) -> None:
             f"The role {found.role} lacks rights that the service needs: "
             f"{'; '.join(found.lacking)}.",
             remedy="Run trial-ledger database migrate --service-role ROLE under the owner's role.",
+        )
+    if found.lossy:
+        raise TrustFailure(
+            "database.not-durable",
+            f"The server can lose what was acknowledged: {'; '.join(found.lossy)}.",
+            remedy="Set fsync, full_page_writes and synchronous_commit to on for the server, and "
+            "take away what ALTER ROLE or ALTER DATABASE set otherwise.",
         )
 
 
@@ -221,6 +242,21 @@ def _lacking(cursor: Cursor[tuple[Any, ...]]) -> list[str]:
             if _value(cursor, asked, (f"{SCHEMA}.{_HEAD}", column, right)) is not True:
                 found.append(f"{right} on {_HEAD}.{column}")
     return found
+
+
+def _lossy(cursor: Cursor[tuple[Any, ...]]) -> list[str]:
+    cursor.execute(
+        "SELECT name, setting, (SELECT setting FROM pg_catalog.pg_settings"
+        " WHERE name = 'synchronous_standby_names') FROM pg_catalog.pg_settings"
+        " WHERE name = ANY(%s) ORDER BY name",
+        (list(_LOSSY),),
+    )
+    return [
+        f"{name} is {setting}, so {_LOSSY[name]}"
+        for name, setting, standbys in cursor.fetchall()
+        # 'local' waits for this server's disk, and for nobody's else.
+        if setting == "off" or (setting == "local" and standbys)
+    ]
 
 
 def _superuser(cursor: Cursor[tuple[Any, ...]]) -> bool:

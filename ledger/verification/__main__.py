@@ -18,7 +18,7 @@ from ledger.log.note import VerifierKey
 from ledger.log.policy import MAX_POLICY_BYTES, parse_policy
 from ledger.verification.bundle import kind_of_bundle, verify_bundle
 from ledger.verification.cosignatures import Asked
-from ledger.verification.dossier import DOES_NOT_PROVE, PROVES, verify_dossier
+from ledger.verification.dossier import is_of_masked, verify_dossier, what_is_proven
 from ledger.verification.manifest import DOSSIER
 from ledger.verification.report import RootOfTrust, Status
 
@@ -74,16 +74,15 @@ def as_lines(report: VerificationReport, kind: str) -> list[str]:
     if report.obstacle:
         lines.append(f"Could not check everything: {report.obstacle}\n")
     words = {Status.SOUND: "Sound", Status.DAMAGED: "DAMAGED", Status.NOT_CHECKED: "Not checked"}
-    held = f"dossier of a log of {report.size}" if kind == DOSSIER else f"{report.size}"
-    head = f", head {report.head}" if report.head else ""
-    lines.append(f"{words[report.status]}: {held} entries{head}, root {report.root}.\n")
+    lines.append(f"{words[report.status]}: {_extent(report, kind)}.\n")
     lines.append(f"Checked: {', '.join(check.label for check in report.checks_done)}.\n")
     lines.append(f"Not checked: {', '.join(report.not_checked)}.\n")
     lines += [f"  {name}: {why}.\n" for name, why in report.reasons.items()]
     if report.publication is not None:
         lines += publication_lines(report.publication)
     if kind == DOSSIER and report.status is Status.SOUND:
-        lines += [f"Proven: {PROVES}.\n", f"Not proven: {DOES_NOT_PROVE}.\n"]
+        proven, not_proven = what_is_proven(report)
+        lines += [f"Proven: {proven}.\n", f"Not proven: {not_proven}.\n"]
     if report.withheld:
         lines.append(f"{report.withheld} sealed members have no opening; their seals hold.\n")
     if report.internally_consistent_only:
@@ -92,6 +91,14 @@ def as_lines(report: VerificationReport, kind: str) -> list[str]:
             f"--genesis from a source of your own; what was read says {report.genesis_sha256}.\n"
         )
     return lines
+
+
+def _extent(report: VerificationReport, kind: str) -> str:
+    if kind == DOSSIER and is_of_masked(report):
+        return "a dossier for masked readers, of one arm-neutral stream"
+    held = f"dossier of a log of {report.size}" if kind == DOSSIER else f"{report.size}"
+    head = f", head {report.head}" if report.head else ""
+    return f"{held} entries{head}, root {report.root}"
 
 
 def publication_lines(published: Publication) -> list[str]:

@@ -35,6 +35,11 @@ class AllocationCheck:
         self._subjects: set[str] = set()
         self._seq = 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether the next entry, whatever it is, decides about the sealed list."""
+        return self._asked is not None
+
     def take(self, seq: int, record: Record) -> None:
         """Take in one record that stands at ``seq``."""
         self._seq = seq

@@ -35,15 +35,14 @@ from ledger.verification.kinds import Check
 from ledger.verification.manifest import (
     DOSSIER,
     LOG,
-    WHOLE,
     check_members,
-    check_redaction,
     check_values,
     kind_of,
     read_manifest,
 )
 from ledger.verification.publication import WITNESSES
 from ledger.verification.reading import read_row
+from ledger.verification.redaction import WHOLE, check_number, check_redaction, unproven
 from ledger.verification.report import Findings
 from ledger.verification.run import Progress, verify
 from ledger.verification.unpacked import Unpacked, lines
@@ -100,7 +99,12 @@ class BundleEvidence:
     @property
     def keeps_openings(self) -> bool:
         """Whether the manifest says that no opening was left out."""
-        return self._manifest is None or self._manifest.value.get("redaction") == WHOLE
+        return self.redaction == WHOLE
+
+    @property
+    def redaction(self) -> JsonValue:
+        """What the manifest says was left out; ``none`` where it cannot be read."""
+        return WHOLE if self._manifest is None else self._manifest.value.get("redaction")
 
     @property
     def publication(self) -> BundledPublication:
@@ -357,8 +361,12 @@ def verify_opened(
         source, trust=trust, progress=progress, findings=own, published=source.publication,
         asked=asked or source.policy,
     )  # fmt: skip
+    late = Findings()
+    if report.obstacle is None:
+        check_number(source.redaction, report.withheld, late)
+    report = replace(report, findings=(*report.findings, *late.damage(0)))
     done = tuple(sorted((*report.checks_done, Check.MANIFEST)))
-    reasons = dict(report.reasons)
+    reasons = {**report.reasons, **unproven(source.redaction)}
     if asked is None and source.policy is not None:
         reasons[WITNESSES] = "the policy is the bundle's own; give yours with --policy"
     return replace(report, checks_done=done, not_checked=tuple(reasons), reasons=reasons)

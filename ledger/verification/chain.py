@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from ledger.verification.evidence import StoredColumns
     from ledger.verification.reading import ReadEntry
     from ledger.verification.report import Findings
+    from ledger.verification.sound import Sound
 
 ISSUED: Final = "dossier.issued.v1"
 
 _REMEMBERED: Final = 4_096
+_BEGIN: Final = (0, bytes(32), -1)
 _END: Final = ("stream", "stream_seq", "link")
 
 
@@ -99,6 +101,14 @@ class ChainCheck:
             )  # fmt: skip
         self._time = entry.recorded_at
 
+    def continues(self, prev: str, recorded_at: str) -> bool:
+        """Whether an entry of these members would be taken without anything to say."""
+        return not self._run and prev == self._before and recorded_at >= self._time
+
+    def pass_by(self, sha256: str, recorded_at: str) -> None:
+        """Take one entry that `continues` the chain."""
+        self._before, self._time = sha256, recorded_at
+
     def broken_after(self, seq: int) -> bool:
         """Whether the entry behind ``seq`` was found to be chained to other bytes."""
         return seq in self._broken_after
@@ -151,7 +161,7 @@ class StreamCheck:
         entry = read.entry
         if entry is None:
             return
-        count, link, before = self._ends.get(entry.stream, (0, bytes(32), -1))
+        count, link, before = self._ends.get(entry.stream, _BEGIN)
         if entry.stream_seq != count:
             self._findings.add(
                 "streams.position", read.seq, expected=f"number {count} of {entry.stream}",
@@ -171,6 +181,15 @@ class StreamCheck:
             bytes.fromhex(entry.link_hash()),
             read.seq,
         )
+
+    def continues(self, sound: Sound) -> bool:
+        """Whether a sound entry would be taken without anything to say."""
+        count, link, _ = self._ends.get(sound.stream, _BEGIN)
+        return sound.stream_seq == count and sound.stream_prev == link
+
+    def pass_by(self, seq: int, sound: Sound) -> None:
+        """Take one entry that `continues` its stream."""
+        self._ends[sound.stream] = sound.stream_seq + 1, sound.link, seq
 
     def _commitment(self, read: ReadEntry, entry: Entry) -> None:
         """A dossier names the link it stands behind, which this entry continues."""

@@ -67,11 +67,30 @@ class StoredTile:
 
 @dataclass(frozen=True, slots=True)
 class StoredOpening:
-    """A disclosure kept for the entry at ``seq``."""
+    """A disclosure kept for the entry at ``seq``.
+
+    ``disclosure`` is its text, still encrypted (``c1.…``) where the keys are not at hand, or an
+    `ErasedOpening` or `AlteredOpening`.
+    """
 
     seq: object
     number: object
     disclosure: object
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedOpening:
+    """Stands for a disclosure whose key was destroyed: its digest as signed, and by which act."""
+
+    digest: str
+    act: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlteredOpening:
+    """Stands for a disclosure that is kept encrypted and does not open: why not."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ CHECKED: Final[Mapping[Check, str]] = MappingProxyType(
         "every stored tile is the tree's.",
         Check.CHECKPOINTS: "Every checkpoint is signed by the log's key under its origin and "
         "names the size of the one before; the last one and the head row are the log's end.",
-        Check.HEAD_FILE: "The head kept outside the database is signed and contained in the log.",
+        Check.HEAD_FILE: "The head kept outside the database is signed and contained in the log; "
+        "so is each checkpoint that somebody else holds, where one is given.",
         Check.STATEMENTS: "Every signature verifies under a key in force at its position, in the "
         "manner of its owner; entry 0 certifies itself; results answer their requests.",
         Check.AUTHORITY: "What was accepted or judged was covered by a role or delegation in "
@@ -184,6 +185,15 @@ _ROWS: Final = (
      "was rolled back or its tail was cut."), _RESTORE),
     ("head-file.forked", Check.HEAD_FILE, ("The database has another history than the last signed "
      "head."), _RESTORE),
+    ("head-file.held-signature", Check.HEAD_FILE, ("A checkpoint held by somebody else is not "
+     "signed by the log's key, or is none."), ("It says nothing of this log. Ask its holder what "
+     "it is of.")),
+    ("head-file.held-rolled-back", Check.HEAD_FILE, ("The log ends before a checkpoint that "
+     "somebody else holds: it was rolled back or its tail was cut."), _RESTORE),
+    ("head-file.held-forked", Check.HEAD_FILE, ("The log does not contain a checkpoint that it "
+     "signed and somebody else holds: entries were altered, or these are two histories."), ("If "
+     "nothing else is found, the log's key signed two histories: keep both, stop recording, and "
+     "ask every witness which one it saw; docs/operations.md, fork.")),
     ("statements.unreadable", Check.STATEMENTS, "An entry holds no statement of an event.",
      _RESTORE),
     ("statements.genesis", Check.STATEMENTS, ("Entry 0 does not open this trial under the root of "
@@ -218,6 +228,12 @@ _ROWS: Final = (
      "so on."), _DERIVED),
     ("openings.stray", Check.OPENINGS, "A disclosure is kept for an entry that does not exist.",
      "Keep a copy; it belongs to no record."),
+    ("openings.altered", Check.OPENINGS, ("An encrypted opening does not open: it was changed, "
+     "moved, or its key is gone without an erasure."), ("Restore the row, or the key store, from "
+     "its latest backup; the signed event and the chain are not concerned.")),
+    ("openings.erased-unordered", Check.OPENINGS, ("The key of an opening was destroyed by an act "
+     "that the log does not order."), ("Restore the key store from its latest backup; find out who "
+     "destroyed keys.")),
     ("openings.missing", Check.OPENINGS, ("The opening of an allocation, which is never erased, is "
      "missing."), _RESTORE),
     ("allocation.list", Check.ALLOCATION, ("No list was sealed before an allocation, or a list was "
@@ -317,6 +333,8 @@ _NOTICES: Final = (
     ("openings.withheld", Check.OPENINGS, ("Sealed members whose openings are not kept here: "
      "withheld or erased. Their digests verify."), ("Nothing, if they were withheld or erased on "
      "purpose; else restore the openings from a backup.")),
+    ("openings.erased", Check.OPENINGS, ("Sealed members that were erased, by an act that the log "
+     "holds. Their digests verify."), "Nothing: the act says on what ground and by whom."),
     ("allocation.envelope", Check.ALLOCATION, ("An allocation came from a backup envelope outside "
      "the order, or without naming its slot."), "Reconcile the envelopes with the list."),
     ("manifest.vocabulary", Check.MANIFEST, ("The vocabulary in the bundle is not that of the "

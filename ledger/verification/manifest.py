@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.errors import IntegrityFailure, LedgerError
 from ledger.signing.strict_json import Limits, canonical, parse_object
+from ledger.verification.redaction import MASKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,15 +26,14 @@ REQUIRED: Final = {
     LOG: ("README.txt", "checkpoint", "checkpoints.jsonl", "entries.jsonl", "openings.jsonl",
           "published.jsonl", "timestamps.jsonl", "vkeys.txt", "vocabulary.json"),
     DOSSIER: ("README.txt", "checkpoint", "openings.jsonl", "proven.jsonl", "vocabulary.json"),
+    MASKED: ("README.txt", "genesis.json", "keys.jsonl", "openings.jsonl", "vocabulary.json"),
 }  # fmt: skip
-"""Members without which a bundle of each kind is not whole."""
-
-WHOLE: Final = "none"
-"""What ``redaction`` is where nothing that was kept was left out."""
+"""Members without which a bundle of each kind, or a masked dossier, is not whole."""
 
 _MOST_BYTES: Final = 64_000_000
 _LIMITS: Final = Limits(size=_MOST_BYTES, members=2_000_000)
 _CHECKSUM: Final = "checksum"
+_GENESIS: Final = "genesis.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ def check_members(archive: Archive, manifest: Manifest | None, findings: Finding
     for name in archive.names:
         if name != MANIFEST:
             _check_member(archive, name, stated, findings)
-    wanted = set(stated or ()).union(REQUIRED.get(kind_of(archive, manifest), ()))
+    form = MASKED if is_masked(archive, manifest) else kind_of(archive, manifest)
+    wanted = set(stated or ()).union(REQUIRED[form])
     for name in sorted(wanted):
         if name not in archive:
             findings.add(
@@ -103,33 +104,6 @@ def check_values(
             findings.add(
                 "manifest.value", None, expected=value, found=stated, field=f"{MANIFEST} /{name}"
             )
-
-
-def check_redaction(manifest: Manifest, findings: Findings) -> None:
-    """``none``, or a statement of each thing that was left out, and why."""
-    stated = manifest.value.get("redaction")
-    if stated == WHOLE:
-        return
-    withheld = stated.get("withheld") if isinstance(stated, dict) and len(stated) == 1 else None
-    items = withheld if isinstance(withheld, list) else []
-    if not items or not all(_says_why(item) for item in items):
-        findings.add(
-            "manifest.value", None, expected="none, or what was withheld and why", found=stated,
-            field=f"{MANIFEST} /redaction",
-        )  # fmt: skip
-        return
-    for item in items:
-        if isinstance(item, dict):
-            findings.add(
-                "manifest.redacted", None, found=f"{item['what']}: {item['why']}",
-                field=f"{MANIFEST} /redaction", alone=True,
-            )  # fmt: skip
-
-
-def _says_why(item: JsonValue) -> bool:
-    return isinstance(item, dict) and all(
-        isinstance(item.get(name), str) and item.get(name) for name in ("what", "why")
-    )
 
 
 def _check_member(
@@ -155,7 +129,17 @@ def kind_of(archive: Archive, manifest: Manifest | None) -> str:
     """``log`` or ``dossier``, by the manifest or, where that cannot be read, by the members."""
     if manifest is not None and manifest.kind in (LOG, DOSSIER):
         return str(manifest.kind)
-    return DOSSIER if "proven.jsonl" in archive and "entries.jsonl" not in archive else LOG
+    shown = "proven.jsonl" in archive or _GENESIS in archive
+    return DOSSIER if shown and "entries.jsonl" not in archive else LOG
+
+
+def is_masked(archive: Archive, manifest: Manifest | None) -> bool:
+    """Whether a dossier is one for a masked reader, by the manifest or by the members."""
+    if kind_of(archive, manifest) != DOSSIER:
+        return False
+    if manifest is not None:
+        return manifest.value.get("redaction") == MASKED
+    return _GENESIS in archive and "proven.jsonl" not in archive
 
 
 def _checksum(value: JsonObject) -> str:

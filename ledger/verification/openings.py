@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from ledger.errors import LedgerError
+from ledger.history import ACCEPTED
 from ledger.record import Record, build_record
+from ledger.signing import base64url
 from ledger.signing.sealing import digests_of, parse_disclosure
+from ledger.verification.evidence import AlteredOpening, ErasedOpening
 from ledger.vocabulary import Purpose, vocabulary
 
 if TYPE_CHECKING:
@@ -16,6 +20,24 @@ if TYPE_CHECKING:
     from ledger.verification.reading import ReadEntry
     from ledger.verification.report import Findings
 
+ERASED: Final = "personal-data.erased.v1"
+
+CONCEALED: Final = "c1."
+"""How the text of an encrypted opening begins (docs/formats/concealment.md)."""
+
+# Version, key id, digest, and a ciphertext of whole blocks between nonce and tag.
+_DIGEST: Final = slice(17, 49)
+_BLOCK: Final = 256
+_LEAST: Final = 49 + 12 + _BLOCK + 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Erased:
+    seq: int
+    event_id: str
+    owner: str
+    act: str
+
 
 class OpeningCheck:
     """Matches disclosures to digests; what is closed is counted, never guessed."""
@@ -23,7 +45,16 @@ class OpeningCheck:
     def __init__(self, source: EvidenceSource, findings: Findings) -> None:
         self._source = source
         self._findings = findings
+        self._orders: dict[str, Record] = {}
+        self._accepted: dict[str, tuple[int, str]] = {}
+        self._erased: list[_Erased] = []
         self.withheld = 0
+        self.concealed = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether an order to erase is not answered yet."""
+        return bool(self._orders)
 
     def page(self, first: int, last: int) -> dict[int, list[StoredOpening]]:
         """The disclosures kept for a page of entries, by position."""
@@ -46,7 +77,7 @@ class OpeningCheck:
         try:
             # Most entries keep no opening, and reading the digests takes as long as a signature.
             digests = set(digests_of(event.data)) if kept else set()
-            fitting = self._fitting(read.seq, kept, digests)
+            fitting, closed = self._fitting(read.seq, kept, digests)
             record = build_record(
                 entry, sha256=read.sha256, disclosures=fitting, parsed=(statement, event)
             )
@@ -56,47 +87,104 @@ class OpeningCheck:
                 subject=entry.stream, field=error.where,
             )  # fmt: skip
             return None
-        self._closed(read.seq, record)
-        if not record.withheld and [o.number for o in kept] != [*range(len(kept))]:
+        self._order(record)
+        absent = record.withheld - len(closed)
+        self._closed(record, closed, absent)
+        if not absent and [o.number for o in kept] != [*range(len(kept))]:
             self._add("openings.number", read.seq, record)
         return record
 
     def end(self, size: int) -> None:
-        """Name disclosures kept for no entry."""
+        """Name disclosures kept for no entry, and those erased without an order."""
         for opening in self._source.stray_openings(size, 10_000):
             position = opening.seq if isinstance(opening.seq, int) else None
             self._findings.add(
                 "openings.stray", position, field=f"opening {opening.number}", group="stray"
             )
+        for one in self._erased:
+            order = self._accepted.get(one.act)
+            if order is None or one.seq > order[0] or one.owner != order[1]:
+                self._findings.add(
+                    "openings.erased-unordered", one.seq, found=one.act, event_id=one.event_id,
+                    subject=one.owner, field="openings",
+                )  # fmt: skip
 
-    def _fitting(self, seq: int, kept: Iterable[StoredOpening], digests: set[str]) -> list[str]:
+    def _order(self, record: Record) -> None:
+        """Remember the erasures that the log orders and the ledger accepted."""
+        if record.type == ERASED:
+            self._orders[record.id] = record
+        request = record.data.get("request")
+        order = (
+            self._orders.pop(str(request.get("id")), None) if isinstance(request, dict) else None
+        )
+        if order is not None and record.type == ACCEPTED:
+            self._accepted[order.id] = order.seq, order.stream
+
+    def _fitting(
+        self, seq: int, kept: Iterable[StoredOpening], digests: set[str]
+    ) -> tuple[list[str], list[str | None]]:
+        """The texts that open something, and for what fits but is closed the act, if one did it."""
         fitting: list[str] = []
+        closed: list[str | None] = []
         for opening in kept:
             text = opening.disclosure
-            try:
-                digest = parse_disclosure(text).digest if isinstance(text, str) else None
-            except (LedgerError, UnicodeError):
-                digest = None
-            if isinstance(text, str) and digest in digests:
-                digests.remove(digest)
-                fitting.append(text)
-            else:
+            if isinstance(text, AlteredOpening):
+                self._findings.add(
+                    "openings.altered", seq, found=text.reason, field=f"opening {opening.number}"
+                )
+                continue
+            digest = _digest(text)
+            if digest is None or digest not in digests:
                 self._findings.add("openings.foreign", seq, field=f"opening {opening.number}")
-        return fitting
+                continue
+            digests.remove(digest)
+            if isinstance(text, ErasedOpening):
+                closed.append(text.act)
+            elif isinstance(text, str) and text.startswith(CONCEALED):
+                closed.append(None)
+            elif isinstance(text, str):
+                fitting.append(text)
+        return fitting, closed
 
-    def _closed(self, seq: int, record: Record) -> None:
-        if not record.withheld or not self._source.keeps_openings:
-            self.withheld += record.withheld
+    def _closed(self, record: Record, closed: Sequence[str | None], absent: int) -> None:
+        acts = [act for act in closed if act is not None]
+        self.withheld += record.withheld - (len(closed) - len(acts))
+        self.concealed += len(closed) - len(acts)
+        for act in dict.fromkeys(acts):
+            self._erased.append(_Erased(record.seq, record.id, _owner(record.stream), act))
+            self._add("openings.erased", record.seq, record, found=f"by {act}")
+        if not absent or not self._source.keeps_openings:
             return
-        self.withheld += record.withheld
         rule = vocabulary().get(record.type)
         sealed = set(rule.sealed.values()) if rule else set()
         # An allocation is never erased (design, Bytes); identity and texts may be.
         code = "openings.missing" if sealed == {Purpose.ALLOCATION} else "openings.withheld"
-        self._add(code, seq, record, found=f"{record.withheld} closed")
+        self._add(code, record.seq, record, found=f"{absent} closed")
 
     def _add(self, code: str, seq: int, record: Record, *, found: str = "") -> None:
         self._findings.add(
             code, seq, found=found, event_id=record.id, subject=record.stream,
             field="openings",
         )  # fmt: skip
+
+
+def _digest(disclosure: object) -> str | None:
+    """The digest a stored disclosure claims, encrypted or not; None when it is none."""
+    if isinstance(disclosure, ErasedOpening):
+        return disclosure.digest
+    if not isinstance(disclosure, str):
+        return None
+    try:
+        if not disclosure.startswith(CONCEALED):
+            return parse_disclosure(disclosure).digest
+        data = base64url.decode(disclosure.removeprefix(CONCEALED))
+    except (LedgerError, UnicodeError):
+        return None
+    whole = data[:1] == b"\x01" and len(data) >= _LEAST and (len(data) - _LEAST) % _BLOCK == 0
+    return base64url.encode(data[_DIGEST]) if whole else None
+
+
+def _owner(stream: str) -> str:
+    """Whose an erasure reaches: a subject's two streams are one subject's."""
+    family, _, name = stream.partition("/")
+    return f"subject/{name}" if family == "treatment" else stream

@@ -1,27 +1,18 @@
-"""Stored rows read into entries, statements and events; signatures checked on all cores."""
+"""Stored rows read into entries, statements and events."""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError
 from ledger.log.entry import Entry, entry_hash, parse_entry
 from ledger.log.tree import leaf_hash
-from ledger.signing.authority import self_certified
 from ledger.signing.envelope import Event, parse_event
-from ledger.signing.statement import Statement, parse_statement, verify_signature
+from ledger.signing.statement import Statement, parse_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ledger.signing.jwk import PublicJwk
     from ledger.verification.evidence import StoredRow
-
-_CHUNK = 32
 
 KnownSignatures = frozenset[str]
 """Thumbprints of the keys whose signature over one statement was found to hold."""
@@ -68,58 +59,3 @@ def read_row(row: StoredRow) -> ReadEntry:
     return ReadEntry(
         row.seq, row, entry_hash(data), leaf_hash(data), entry, statement, event, fault_found
     )
-
-
-class SignaturePool:
-    """Checks signatures on all cores; the library releases the interpreter while it works.
-
-    A key is bound to its thumbprint by a hash, so whether a signature holds does not depend on
-    where in the log the key stands; whether the key was in force there is judged afterwards.
-    """
-
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        self._keys: dict[str, PublicJwk] = {}
-
-    def start(self, entries: Sequence[ReadEntry]) -> list[Future[list[KnownSignatures]]]:
-        """Begin checking a page; the futures give one set for each entry, in order."""
-        for read in entries:
-            if read.event is not None:
-                self._learn(read.event)
-        return [
-            self._executor.submit(_holding, entries[start : start + _CHUNK], self._keys)
-            for start in range(0, len(entries), _CHUNK)
-        ]
-
-    def _learn(self, event: Event) -> None:
-        try:
-            self._keys.update(self_certified(event))
-        except LedgerError:
-            return  # named when the statement is judged
-
-
-@contextmanager
-def signature_pool() -> Iterator[tuple[SignaturePool, Executor]]:
-    """A pool with one thread for each core."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as executor:
-        yield SignaturePool(executor), executor
-
-
-def _holding(entries: Sequence[ReadEntry], keys: dict[str, PublicJwk]) -> list[KnownSignatures]:
-    return [_holding_of(read.statement, keys) for read in entries]
-
-
-def _holding_of(statement: Statement | None, keys: dict[str, PublicJwk]) -> KnownSignatures:
-    if statement is None:
-        return frozenset()
-    found = set()
-    for signature in statement.signatures:
-        key = keys.get(signature.kid)
-        if key is None:
-            continue
-        try:
-            verify_signature(statement, signature, key)
-        except LedgerError:
-            continue
-        found.add(signature.kid)
-    return frozenset(found)

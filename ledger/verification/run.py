@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import Unavailable
+from ledger.log.entry import entry_hash
+from ledger.log.tree import leaf_hash
 from ledger.verification.allocation import AllocationCheck
 from ledger.verification.chain import ChainCheck, EntryCheck, StreamCheck
 from ledger.verification.checkpoints import (
@@ -17,20 +19,17 @@ from ledger.verification.checkpoints import (
     read_heads,
     valid_checkpoints,
 )
+from ledger.verification.crew import Begun, Crew, crew_for
 from ledger.verification.doubt import find_doubtful
 from ledger.verification.evidence import EvidenceSource, StoredHead, all_checkpoints, all_rows
 from ledger.verification.genesis import check_genesis, check_trust, stated_key
 from ledger.verification.kinds import Check
 from ledger.verification.openings import OpeningCheck
+from ledger.verification.pages import Last, Page, Signed
 from ledger.verification.publication import PublicationCheck, demand_quorum
-from ledger.verification.reading import (
-    KnownSignatures,
-    ReadEntry,
-    SignaturePool,
-    read_row,
-    signature_pool,
-)
+from ledger.verification.reading import ReadEntry, read_row
 from ledger.verification.report import Findings, RootOfTrust, VerificationReport
+from ledger.verification.sound import Sound, Verdict
 from ledger.verification.statements import StatementCheck
 from ledger.verification.targets import TargetStreams
 from ledger.verification.tree import TreeCheck
@@ -38,12 +37,14 @@ from ledger.verification.tree import TreeCheck
 if TYPE_CHECKING:
     from ledger.log.note import VerifierKey
     from ledger.verification.cosignatures import Asked
-    from ledger.verification.evidence import PublishedSource
+    from ledger.verification.evidence import (
+        PublishedSource,
+        StoredOpening,
+        StoredRow,
+    )
 
 Progress = Callable[[int, int], None]
 """Called with entries checked and entries in all."""
-
-Started = list[Future[list[KnownSignatures]]]
 
 _WIDEST_GAP: Final = 10_000_000
 """A row further behind the one before belongs to no gap that is worth walking through."""
@@ -54,8 +55,20 @@ OF_A_LOG: Final = tuple(check for check in Check if check <= Check.ALLOCATION)
 ELSEWHERE: Final = ("schema of payloads", "projections")
 """What this verification leaves to the layers above."""
 
+ENCRYPTED: Final = "encrypted openings"
+"""What cannot be checked without the keys of what is concealed."""
+
 OF_PUBLICATION: Final = (Check.PUBLISHED, Check.COSIGNATURES, Check.TIMESTAMPS)
 """The checks of what was published of a log; made where that is at hand."""
+
+_WITHIN_ENTRIES: Final = (
+    Check.ENTRIES, Check.STREAMS, Check.STATEMENTS, Check.AUTHORITY, Check.OPENINGS,
+    Check.ALLOCATION,
+)  # fmt: skip
+_INTEGRITY_ALONE: Final = "integrity alone was asked for: bytes against what the log signed"
+_PREV: Final = slice(9, 73)
+_RECORDED_AT: Final = slice(90, 117)
+"""Where an entry's canonical bytes hold its ``prev`` and its ``recorded_at``."""
 
 _ABOVE: Final = "the kernel does not know schemas and folds; trial-ledger verify does"
 
@@ -68,6 +81,8 @@ def verify(
     findings: Findings | None = None,
     published: PublishedSource | None = None,
     asked: Asked | None = None,
+    jobs: int | None = None,
+    integrity_only: bool = False,
 ) -> VerificationReport:
     """Check all that a source holds and list every finding; damage never raises.
 
@@ -76,13 +91,17 @@ def verify(
     from entry 0 and the report says "internally consistent only". What cannot be read at all
     gives a report with an ``obstacle``. ``findings`` may hold what was found about the file that
     the source reads from. ``published`` is what was published of the log, read before ``source``
-    was; ``asked`` the witness policy to hold it against.
+    was; ``asked`` the witness policy to hold it against. ``jobs`` is how many processes examine
+    entries, by default as many as there are cores when the log is long enough; what is found
+    does not depend on it. ``integrity_only`` compares the stored bytes with what the log signed
+    (chain, tree, tiles, checkpoints, what was published) and does not look into the entries.
     """
-    with signature_pool() as (pool, executor):
+    with crew_for(_extent(source), 1 if integrity_only else jobs) as crew:
         found = Findings() if findings is None else findings
-        run = _Run(source, trust, pool, found, published=published, asked=asked)
+        run = _Run(source, trust, found, published=published, asked=asked)
+        run.integrity_only = integrity_only
         try:
-            run.check(executor, progress or _silent)
+            run.check(crew, progress or _silent)
         except Unavailable as error:
             run.obstacle = error.message
         return run.report()
@@ -95,35 +114,36 @@ class _Run:
         self,
         source: EvidenceSource,
         trust: RootOfTrust | None,
-        pool: SignaturePool,
         findings: Findings,
         *,
         published: PublishedSource | None,
         asked: Asked | None,
     ) -> None:
         self.obstacle: str | None = None
+        self.integrity_only = False
         self._given, self._asked = published, asked
         self._published: PublicationCheck | None = None
-        self._source, self._trust, self._pool = source, trust, pool
+        self._source, self._trust = source, trust
         self._findings = findings
         self._key: VerifierKey | None = None
         self._heads = SignedHeads()
         self._tree = TreeCheck(source, findings)
         self._entries = EntryCheck(findings)
-        self._chain = ChainCheck(findings, lambda seq: self._tree.proven > seq)
+        self._chain = ChainCheck(findings, self._tree.confirms)
         self._streams = StreamCheck(findings, self._altered)
         self._statements = StatementCheck(
             findings, lambda: self._tree.proven, TargetStreams(source)
         )
         self._openings = OpeningCheck(source, findings)
         self._allocation = AllocationCheck(findings)
-        self._last: ReadEntry | None = None
+        self._last: Last | None = None
         self._genesis: str | None = None
         self._limit = 0
         self._finished = False
 
-    def check(self, executor: Executor, progress: Progress) -> None:
+    def check(self, crew: Crew, progress: Progress) -> None:
         """Read everything once."""
+        executor = crew.executor
         for artefact, sentence in self._source.faults():
             self._findings.add("entries.store", None, found=sentence, field=artefact)
         self._key = self._trust.vkey if self._trust else stated_key(self._source)
@@ -141,10 +161,15 @@ class _Run:
         elif self._asked is not None:
             demand_quorum(self._asked, self._findings)
         total = self._source.extent()
-        signed = _Signed(valid_checkpoints(self._source, self._heads))
-        for page, started in self._ahead():
-            self._page(page, _gathered(started), signed)
-            progress(self._tree.size, max(total, self._tree.size))
+        signed = Signed(valid_checkpoints(self._source, self._heads))
+        if self.integrity_only:
+            for stored in all_rows(self._source):
+                self._compare(stored, signed)
+                progress(self._tree.size, max(total, self._tree.size))
+        else:
+            for page, verdicts in self._examined(crew):
+                self._page(page, verdicts, signed)
+                progress(self._tree.size, max(total, self._tree.size))
         self._end(stated)
         self._finished = True
 
@@ -177,9 +202,17 @@ class _Run:
         """The checks made, and what was not checked with the reason why."""
         reasons = dict.fromkeys(ELSEWHERE, _ABOVE)
         left: set[Check] = set()
+        if self.integrity_only:
+            left.update(_WITHIN_ENTRIES)
+            reasons.update({check.label: _INTEGRITY_ALONE for check in _WITHIN_ENTRIES})
         if self._source.head_note() is None:
             left.add(Check.HEAD_FILE)
             reasons["head file"] = "there is none here; so a log cut back whole would not show"
+        if self._openings.concealed:
+            reasons[ENCRYPTED] = (
+                f"{self._openings.concealed} of them cannot be opened without their keys; each "
+                "stands beside the digest it belongs to"
+            )
         if self._published is None:
             left.update(OF_PUBLICATION)
             why = "nothing published is at hand" if self._given is None else "no key of the log"
@@ -190,43 +223,101 @@ class _Run:
         every = (*OF_A_LOG, *OF_PUBLICATION)
         return [c for c in every if c not in left] if self._finished else [], reasons
 
-    def _ahead(self) -> Iterator[tuple[list[ReadEntry], Started]]:
-        """Pages whose signatures are being checked; the next is begun before one is judged."""
-        waiting: tuple[list[ReadEntry], Started] | None = None
-        for rows in all_rows(self._source):
-            page = [read_row(row) for row in rows]
-            begun = (page, self._pool.start(page))
-            if waiting is not None:
-                yield waiting
-            waiting = begun
-        if waiting is not None:
-            yield waiting
+    def _examined(self, crew: Crew) -> Iterator[tuple[Page, list[Verdict]]]:
+        """Pages in order of the log with their verdicts; further ones are examined meanwhile."""
+        begun: deque[tuple[Page, Begun]] = deque()
+        ahead = 0  # the first page brings the keys that nearly all others are signed with
+        for stored in all_rows(self._source):
+            page = Page(stored, self._openings.page(stored[0].seq, stored[-1].seq))
+            begun.append((page, crew.begin(page.rows())))
+            while len(begun) > ahead:
+                done, started = begun.popleft()
+                yield done, crew.verdicts(started)
+            ahead = crew.pages
+        for done, started in begun:
+            yield done, crew.verdicts(started)
 
-    def _page(
-        self, page: Sequence[ReadEntry], holding: Sequence[KnownSignatures], signed: _Signed
-    ) -> None:
-        openings = self._openings.page(page[0].seq, page[-1].seq)
-        for read, verified in zip(page, holding, strict=True):
-            if not self._place(read, signed):
-                continue
-            self._entries.take(read)
-            self._chain.take(read)
-            self._streams.take(read)
-            self._grow(read.leaf, signed)
-            record = self._openings.record(read, openings.get(read.seq, ()))
-            if read.seq == 0:
-                self._genesis = read.sha256
-                check_trust(read, self._trust, self._findings)
-            if record is None:
-                self._statements.gap()
+    def _page(self, page: Page, verdicts: Sequence[Verdict], signed: Signed) -> None:
+        for row, (members, held) in zip(page.stored, verdicts, strict=True):
+            if members is None or not self._pass_by(row.seq, Sound._make(members), signed):
+                self._read(row, page.openings.get(row.seq, ()), frozenset(held), signed)
+
+    def _compare(self, stored: Sequence[StoredRow], signed: Signed) -> None:
+        """Take rows by their bytes alone; what does not fit is read, so that it can be named."""
+        for row in stored:
+            data = row.data
+            if row.seq == 0:
+                self._read(row, (), frozenset(), signed)
+            elif (
+                isinstance(data, bytes)
+                and row.seq == self._tree.size
+                and not 0 < self._limit <= row.seq
+                and data.startswith(b'{"prev":"')
+                and data.isascii()
+                and self._chain.continues(
+                    data[_PREV].decode("ascii"), moment := data[_RECORDED_AT].decode("ascii")
+                )
+            ):
+                sha256 = entry_hash(data)
+                self._chain.pass_by(sha256, moment)
+                self._grow(leaf_hash(data), signed)
+                self._last = Last(row.seq, sha256, moment)
             else:
-                self._statements.take(read, record, verified)
-                if read.seq == 0:
-                    check_genesis(record, self._findings)
-                self._allocation.take(read.seq, record)
-            self._last = read
+                self._compare_read(read_row(row), signed)
 
-    def _place(self, read: ReadEntry, signed: _Signed) -> bool:
+    def _compare_read(self, read: ReadEntry, signed: Signed) -> None:
+        if not self._place(read, signed):
+            return
+        self._entries.take(read)
+        self._chain.take(read)
+        self._grow(read.leaf, signed)
+        self._last = Last.of(read)
+
+    def _pass_by(self, seq: int, sound: Sound, signed: Signed) -> bool:
+        """Take an entry that no check has anything to say about; False when one may have."""
+        if (
+            seq != self._tree.size
+            or (0 < self._limit <= seq)
+            or (sound.withheld and self._source.keeps_openings)
+            or self._allocation.waits
+            or self._openings.waits
+            or not self._chain.continues(sound.prev, sound.recorded_at)
+            or not self._streams.continues(sound)
+            or not self._statements.passes(seq, sound)
+        ):
+            return False
+        self._chain.pass_by(sound.sha256, sound.recorded_at)
+        self._streams.pass_by(seq, sound)
+        self._grow(sound.leaf, signed)
+        self._openings.withheld += sound.withheld
+        self._statements.pass_by(seq, sound)
+        self._last = Last(seq, sound.sha256, sound.recorded_at)
+        return True
+
+    def _read(
+        self, row: StoredRow, kept: Sequence[StoredOpening], held: frozenset[str], signed: Signed
+    ) -> None:
+        read = read_row(row)
+        if not self._place(read, signed):
+            return
+        self._entries.take(read)
+        self._chain.take(read)
+        self._streams.take(read)
+        self._grow(read.leaf, signed)
+        record = self._openings.record(read, kept)
+        if read.seq == 0:
+            self._genesis = read.sha256
+            check_trust(read, self._trust, self._findings)
+        if record is None:
+            self._statements.gap()
+        else:
+            self._statements.take(read, record, held)
+            if read.seq == 0:
+                check_genesis(record, self._findings)
+            self._allocation.take(read.seq, record)
+        self._last = Last.of(read)
+
+    def _place(self, read: ReadEntry, signed: Signed) -> bool:
         """Account for missing positions before a row; whether the row belongs to the log."""
         size = self._tree.size
         beyond = self._limit > 0 and read.seq >= self._limit
@@ -237,14 +328,14 @@ class _Run:
             self._missing(size, read.seq - 1, signed)
         return True
 
-    def _missing(self, first: int, last: int, signed: _Signed) -> None:
+    def _missing(self, first: int, last: int, signed: Signed) -> None:
         self._findings.add("entries.missing", first, last, expected="entries", found="none")
         self._chain.gap()
         self._statements.gap()
         for _ in range(first, last + 1):
             self._grow(None, signed)
 
-    def _grow(self, leaf: bytes | None, signed: _Signed) -> None:
+    def _grow(self, leaf: bytes | None, signed: Signed) -> None:
         self._tree.take(leaf)
         size = self._tree.size
         roots = signed.at(size)
@@ -298,7 +389,7 @@ class _Run:
         last = self._last
         complete = last is not None and size == self._tree.size == last.seq + 1
         sha256 = last.sha256 if last is not None and complete else None
-        entry = last.entry if last is not None and complete else None
+        recorded_at = last.recorded_at if last is not None and complete else None
         head = self._source.head()
         altered = complete and self._tree.proven < size and stated == size
         if altered and isinstance(head, StoredHead) and head.hash != sha256:
@@ -311,7 +402,7 @@ class _Run:
             self._findings,
             size=size,
             last_hash=sha256,
-            recorded_at=entry.recorded_at if entry is not None and not altered else None,
+            recorded_at=None if altered else recorded_at,
         )
 
     def _last_good(self) -> int:
@@ -328,25 +419,12 @@ class _Run:
         return best
 
 
-class _Signed:
-    """The valid checkpoints in order, one ahead."""
-
-    def __init__(self, checkpoints: Iterator[tuple[int, bytes]]) -> None:
-        self._checkpoints = checkpoints
-        self._following = next(checkpoints, None)
-
-    def at(self, size: int) -> list[bytes]:
-        """The roots signed for a size that was just reached."""
-        found: list[bytes] = []
-        while self._following is not None and self._following[0] <= size:
-            if self._following[0] == size:
-                found.append(self._following[1])
-            self._following = next(self._checkpoints, None)
-        return found
-
-
-def _gathered(started: Started) -> list[KnownSignatures]:
-    return [found for future in started for found in future.result()]
+def _extent(source: EvidenceSource) -> int:
+    """About how many entries there are; 0 where the place cannot be read, which shows later."""
+    try:
+        return source.extent()
+    except Unavailable:
+        return 0
 
 
 def _lacks_the_first(source: EvidenceSource) -> bool:

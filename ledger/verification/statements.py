@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from ledger.errors import LedgerError, RejectedInput, TrustFailure
 from ledger.history import ACCEPTED, REFUSED, result_stream
@@ -18,6 +20,7 @@ from ledger.signing.authority import (
 )
 from ledger.signing.register import Register
 from ledger.verification.chain import ISSUED
+from ledger.verification.sound import NAMED_BY, signers_of
 from ledger.vocabulary import Kind, StreamFamily, TypeRule, vocabulary
 
 if TYPE_CHECKING:
@@ -27,22 +30,19 @@ if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject
     from ledger.verification.reading import KnownSignatures, ReadEntry
     from ledger.verification.report import Findings
+    from ledger.verification.sound import Sound
     from ledger.verification.targets import TargetStreams
 
 OPENED: Final = "trial.opened.v1"
 ACTIVATED: Final = "site.activated.v1"
 
+_REMEMBERED: Final = 10_000
 _UNBOUND: Final = frozenset((ISSUED,))
 """Types of kind result that the ledger signs of its own accord, not behind a request."""
 
 _ANSWERS: Final = {
     "subject.randomized.v1": "subject.randomization-requested.v1",
     "bag.released.v1": "bag.release-requested.v1",
-}
-_NAMED_BY: Final = {
-    "subject_id": ("subject", "treatment"),
-    "site": ("site",),
-    "lot": ("lot",),
 }
 _BY_CODE: Final = {
     "authority.unknown-key": "statements.unknown-key",
@@ -57,10 +57,21 @@ UNFIT: Final = (LedgerError, LookupError, ValueError, TypeError, AttributeError)
 
 @dataclass(frozen=True, slots=True)
 class _Command:
+    """A command whose result is awaited; ``record`` is None where nothing more is asked of it."""
+
+    at: int
+    id: str
+    type: str
+    stream: str
     seq: int
-    record: Record
+    sha256: str
     signers: str
     lacking: tuple[Shortfall, ...]
+    record: Record | None
+
+
+_Standing = tuple[str, str, str | None, tuple[tuple[str, str | None], ...], str]
+"""Type, source, site, signers and day: all that authority depends on beside the register."""
 
 
 class StatementCheck:
@@ -76,6 +87,7 @@ class StatementCheck:
         self._targets = targets
         self._open: _Command | None = None
         self._zones: dict[str, str] = {}
+        self._covered: set[_Standing] = set()
         self._seq = 0
         self._blind = False
 
@@ -99,25 +111,72 @@ class StatementCheck:
             day = day_of_authority(rule, event, recorded_at=record.recorded_at, zone=zone)
             lacking = tuple(shortfalls(rule, event, signers or (), self.register, day=day))
             self._entitled(record, rule, lacking if signers is not None else ())
+            if signers is not None and not lacking:
+                self._remember(record, day)
             self._stream(record, rule)
         self._activate(record)
         self._answer(record, rule)
         if rule is not None and rule.kind is Kind.COMMAND:
             kids = ",".join(sorted(s.kid for s in record.statement.signatures))
-            self._open = _Command(read.seq, record, kids, lacking if signers is not None else ())
+            self._open = _Command(
+                read.seq, record.id, record.type, record.stream, record.seq, record.sha256, kids,
+                lacking if signers is not None else (),
+                record,
+            )  # fmt: skip
         self._fold(record)
+
+    def passes(self, seq: int, sound: Sound) -> bool:
+        """Whether a sound entry would be taken without anything to say."""
+        if seq == 0 or sound.trialid != self.trial or not self._is_covered(sound):
+            return False
+        command = self._open
+        if sound.type != ACCEPTED:
+            return command is None
+        return (
+            command is not None
+            and not command.lacking
+            and command.type != ACTIVATED
+            and vocabulary()[command.type].stream is not StreamFamily.TARGET
+            and command.type not in _ANSWERS.values()
+            and sound.request == (command.id, command.seq, command.sha256)
+            and sound.stream == result_stream(command.stream)
+        )
+
+    def pass_by(self, seq: int, sound: Sound) -> None:
+        """Take one entry that `passes`."""
+        self._open, self._blind = None, False
+        if vocabulary()[sound.type].kind is Kind.COMMAND:
+            kids = ",".join(sorted(kid for kid, _ in sound.signers))
+            self._open = _Command(
+                seq, sound.id, sound.type, sound.stream, seq, sound.sha256, kids, (), None
+            )
+
+    def _remember(self, record: Record, day: str) -> None:
+        """Remember who was found to be covered, until the register says something else."""
+        if len(self._covered) >= _REMEMBERED:
+            self._covered.clear()
+        event = record.event
+        signers = signers_of(record.statement)
+        self._covered.add((event.type, event.source, site_of(event), signers, day))
+
+    def _is_covered(self, sound: Sound) -> bool:
+        zone = self._zones.get(sound.site or "")
+        day = sound.stated_day if zone is None else _local_day(zone, sound.day_at)
+        return (sound.type, sound.source, sound.site, sound.signers, day) in self._covered
 
     def end(self) -> None:
         """The log ends: a command at its end has no result."""
         if self._open is not None:
-            self._add("statements.unanswered", self._open.record, at=self._open.seq)
+            self._add("statements.unanswered", self._open, at=self._open.at)
             self._open = None
 
     def _activate(self, record: Record) -> None:
         """Take in the zone of a site whose activation this record accepts."""
-        if record.type != ACCEPTED or self._open is None or self._open.record.type != ACTIVATED:
+        if record.type != ACCEPTED or self._open is None or self._open.type != ACTIVATED:
             return
         activated = self._open.record
+        if activated is None:
+            return
         zone = activated.data.get("timezone")
         if isinstance(zone, str):
             self._zones[activated.stream.partition("/")[2]] = zone
@@ -169,7 +228,7 @@ class StatementCheck:
             )  # fmt: skip
         if rule.stream is StreamFamily.TARGET and rule.kind is not Kind.COMMAND:
             self._beside_target(record, self._seq, self._targets.apart(record))
-        for member, families in _NAMED_BY.items():
+        for member, families in NAMED_BY.items():
             stated = record.event.data.get(member)
             if stated is not None and family in families and stated != name:
                 self._add(
@@ -191,26 +250,26 @@ class StatementCheck:
         is_result = rule is not None and rule.kind is Kind.RESULT and record.type not in _UNBOUND
         if not is_result:
             if command is not None:
-                self._add("statements.unanswered", command.record, at=command.seq)
+                self._add("statements.unanswered", command, at=command.at)
             return
         if command is None:
             if not blind:
                 self._add("statements.result", record, found="no command before it")
             return
-        self._matches(record, command.record)
+        self._matches(record, command)
         if record.type != REFUSED:
-            self._beside_target(
-                command.record, command.seq, self._targets.apart(command.record, strictly=True)
-            )
+            if command.record is not None:
+                apart = self._targets.apart(command.record, strictly=True)
+                self._beside_target(command.record, command.at, apart)
             for item in command.lacking:
                 if item.rule not in NEVER_RECORDED:
                     self._add(
-                        "authority.not-entitled", command.record, at=command.seq,
+                        "authority.not-entitled", command, at=command.at,
                         found=f"{item.rule}: {item.message}",
                         group=f"{item.rule} {command.signers}",
                     )  # fmt: skip
 
-    def _matches(self, record: Record, request: Record) -> None:
+    def _matches(self, record: Record, request: _Command) -> None:
         wanted: JsonObject = {"id": request.id, "seq": request.seq, "sha256": request.sha256}
         found = record.event.data.get("request")
         if found != wanted:
@@ -236,6 +295,7 @@ class StatementCheck:
     def _fold(self, record: Record) -> None:
         if record.stream not in ("trial", "access"):
             return
+        self._covered.clear()
         try:
             self.register.apply(record)
         except UNFIT as error:
@@ -244,7 +304,7 @@ class StatementCheck:
     def _add(
         self,
         code: str,
-        record: Record,
+        record: Record | _Command,
         *,
         expected: object = "",
         found: object = "",
@@ -257,3 +317,11 @@ class StatementCheck:
             expected=expected, found=found, event_id=record.id,
             subject=record.stream, field=field, group=group,
         )  # fmt: skip
+
+
+def _local_day(zone: str, at: int) -> str | None:
+    """The day of `day_of_authority` at Unix seconds; None where that falls back to the sender's."""
+    try:
+        return datetime.fromtimestamp(at, ZoneInfo(zone)).date().isoformat()
+    except (LookupError, ValueError, OSError, OverflowError):
+        return None

@@ -7,7 +7,7 @@ the check goes on from what was signed: so damage is named where it is and only 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ledger.log.lexical import HASH_SIZE
 from ledger.log.tiles import TILE_BYTES, TILE_WIDTH, full_tiles, tile_path
@@ -16,6 +16,8 @@ from ledger.log.tree import Frontier, root_of
 if TYPE_CHECKING:
     from ledger.verification.evidence import EvidenceSource, StoredTile
     from ledger.verification.report import Findings
+
+_REMEMBERED: Final = 4 * TILE_WIDTH
 
 
 class TreeCheck:
@@ -28,8 +30,11 @@ class TreeCheck:
         self.proven = 0
         """Size of the last signed root that agrees without a break before it."""
         self._frontier: Frontier | None = Frontier()
+        self._waiting: list[bytes] = []
+        """Leaves that no witness disputes, not yet in the frontier: appending many is cheaper."""
         self._recorded: Frontier | None = None
         self._disputed: list[int] = []
+        self._altered: dict[int, None] = {}
         self._tile: bytes | None = None
         self._leaves: list[bytes | None] = []
         self._kept_leaves: list[bytes | None] = []
@@ -39,11 +44,16 @@ class TreeCheck:
 
     def root(self) -> bytes | None:
         """The root over the entries taken, None when one of them could not be known."""
-        return None if self._frontier is None else self._frontier.root()
+        frontier = self._settled()
+        return None if frontier is None else frontier.root()
 
     def disputed(self, seq: int) -> bool:
         """Whether the stored tile has another hash for an entry, not yet decided."""
         return seq in self._disputed
+
+    def confirms(self, seq: int) -> bool:
+        """Whether a signed root covers an entry's bytes as they were read."""
+        return self.proven > seq and seq not in self._altered
 
     def take(self, leaf: bytes | None) -> None:
         """Take the next leaf hash, None when the entry is missing or unreadable."""
@@ -57,7 +67,7 @@ class TreeCheck:
             else self._tile[offset * HASH_SIZE : (offset + 1) * HASH_SIZE]
         )
         believed = kept if leaf is None else leaf
-        if believed != kept and len(self._disputed) < 4 * TILE_WIDTH:
+        if believed != kept and len(self._disputed) < _REMEMBERED:
             self._disputed.append(self.size)
         self._extend(believed, kept)
         self._leaves.append(believed)
@@ -68,27 +78,30 @@ class TreeCheck:
 
     def signed(self, size: int, root: bytes) -> None:
         """Compare with a root that the log signed for the present size."""
-        if self._frontier is None:
+        frontier = self._settled()
+        if frontier is None:
             return
-        if self._frontier.root() == root:
+        if frontier.root() == root:
             for position in self._disputed:
                 tile = position // TILE_WIDTH
                 self._findings.add("tree.tile", position, field=tile_path(0, tile))
-            self._agreed(self._frontier, size)
+            self._agreed(frontier, size)
         elif self._recorded is not None and self._recorded.root() == root:
             self._name_disputed()
+            self._altered = dict.fromkeys([*self._altered, *self._disputed][-_REMEMBERED:])
             self._leaves = self._kept_leaves[:]
             self._repair_levels()
             self._agreed(self._recorded, size)
         else:
-            first, found = size, self._frontier.root()
+            first, found = size, frontier.root()
             if self._unproven is not None:
                 first, _, root, found = self._unproven
             self._unproven = (first, size, root, found)
 
     def contains(self, root: bytes) -> bool:
         """Whether a root is the present one (True also when it cannot be known)."""
-        return self._frontier is None or self._frontier.root() == root
+        frontier = self._settled()
+        return frontier is None or frontier.root() == root
 
     def end(self) -> None:
         """All leaves are taken: name what nothing decided, and tiles the tree does not have."""
@@ -122,16 +135,28 @@ class TreeCheck:
             self._findings.add("tree.entries", position)
 
     def _extend(self, believed: bytes | None, kept: bytes | None) -> None:
-        if believed is None or self._frontier is None:
+        if self._recorded is None and believed is not None and believed == kept:
+            self._waiting.append(believed)
+            return
+        before = self._settled()
+        if believed is None or before is None:
             self._frontier = self._recorded = None
             return
-        before = self._frontier
         self._frontier = before.append(believed)
         if self._recorded is not None or believed != kept:
             recorded = before if self._recorded is None else self._recorded
             self._recorded = recorded.append(believed if kept is None else kept)
 
+    def _settled(self) -> Frontier | None:
+        """The frontier over all leaves taken, None when one of them could not be known."""
+        if self._waiting:
+            if self._frontier is not None:
+                self._frontier = self._frontier.extend(self._waiting)
+            self._waiting = []
+        return self._frontier
+
     def _complete(self) -> None:
+        self._settled()
         index = self.size // TILE_WIDTH - 1
         stored = self._source.tile(0, index)
         first = index * TILE_WIDTH

@@ -71,7 +71,7 @@ class MaskedProjections:
         self._definition = ledger.genesis.definition
         self._parked = parked
         self._memory = Memory()
-        self._standing: tuple[int, frozenset[int]] = (0, frozenset())
+        self._standing: tuple[int, frozenset[int], int] = (0, frozenset(), -1)
         self._made: dict[date | None, Snapshot] = {}
         self.zone = record_zone(self._definition)
         self.turn = threading.RLock()
@@ -80,10 +80,11 @@ class MaskedProjections:
     def snapshot(self, known_at: date | None = None) -> Snapshot:
         """The masked folds at the head, or of what was recorded up to a day."""
         size, parked = self._application.store.head().size, frozenset(self._parked())
-        if (size, parked) != self._standing:
-            if parked != self._standing[1]:
+        revision = self._application.current()
+        if (size, parked, revision) != self._standing:
+            if (parked, revision) != self._standing[1:]:  # or something was erased or restricted
                 self._memory = Memory()
-            self._standing, self._made = (size, parked), {}
+            self._standing, self._made = (size, parked, revision), {}
         found = self._made.get(known_at)
         if found is None:
             memory = self._memory if known_at is None else Memory()

@@ -48,6 +48,7 @@ SECTIONS: tuple[Callable[[Basis], JsonObject], ...] = (
     quality.refusals,
     quality.corrections,
     quality.late_entries,
+    quality.personal_data,
     people.delegation,
     people.keys,
     people.signatures,

@@ -90,6 +90,7 @@ SECTIONS: tuple[Callable[[Material], JsonObject], ...] = (
     quality.refusals,
     quality.corrections,
     quality.late_entries,
+    quality.personal_data,
     people.delegation,
     people.keys,
     people.signatures,

@@ -38,7 +38,15 @@ Rows: TypeAlias = "dict[str, dict[str, JsonObject]]"
 """Rows by projection, then by key."""
 
 _TRIAL = "trial"
-OVERSIGHT = ("refusals", "corrections", "voided", "late_entries", "unsigned", "stale_signatures")
+OVERSIGHT = (
+    "refusals",
+    "corrections",
+    "voided",
+    "late_entries",
+    "unsigned",
+    "stale_signatures",
+    "personal_data",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from api.cli.bundling import bundle
 from api.cli.verifying import COULD_NOT_CHECK, DAMAGED, verify
 from ledger.log.cosignature import Cosigner, open_cosigned
 from ledger.log.policy import parse_policy
-from ledger.verification.dossier import verify_dossier
+from ledger.verification.dossier import is_of_masked, verify_dossier
 from tests.build_ledger import TRIAL, BuiltLedger, build_ledger, identify, seed_of
 from tests.ledger.verification.pack import members_of, sealed_again, write
 
@@ -67,6 +67,57 @@ def test_a_dossier_is_preceded_by_its_commitment(closed: BuiltLedger, tmp_path: 
     assert "replay.json" in members_of(path)
     outcome = CliRunner().invoke(verify, [str(path), "--json"])
     assert (outcome.exit_code, json.loads(outcome.stdout)["kind"]) == (0, "dossier")
+
+
+def test_a_masked_dossier_shows_no_place(closed: BuiltLedger, tmp_path: Path) -> None:
+    """Neither in the file nor on the terminal of whoever made it."""
+    path = tmp_path / "masked.zip"
+    written = run(closed, "--out", str(path), "--subject", "SY01-0001", "--masked", "--json")
+    assert written.exit_code == 0
+    assert set(json.loads(written.stdout)) == {"file", "bytes", "manifest_sha256"}
+    members = members_of(path)
+    assert "checkpoint" not in members
+    assert not [name for name in members if name.startswith(("receipts/", "streams/treatment/"))]
+    outcome = CliRunner().invoke(verify, [str(path)])
+    assert outcome.exit_code == 0
+    assert "inclusion in the log" in outcome.stdout
+    assert "Not proven: that these records are in the log" in outcome.stdout
+    assert run(closed, "--out", str(path), "--masked").exit_code == 2
+
+
+def test_a_bundle_leaves_out_what_is_to_be_withheld(closed: BuiltLedger, tmp_path: Path) -> None:
+    """Of the log and of a dossier; whoever verifies it is told."""
+    path = tmp_path / "one.zip"
+    for more in ((), ("--subject", "SY01-0001"), ("--subject", "SY01-0001", "--masked")):
+        written = run(closed, "--out", str(path), "--withhold", "identity,text", *more)
+        assert written.exit_code == 0
+        members = members_of(path)
+        assert members["openings.jsonl"] == b""
+        assert not {"report.html", "report.json", "replay.json"} & set(members)
+        outcome = CliRunner().invoke(verify, [str(path), "--json"])
+        found = json.loads(outcome.stdout)
+        assert (outcome.exit_code, found["status"], found["withheld"]) == (0, "sound", 1)
+        assert ("contents of sealed members (identity)" in found["not_checked"]) == (
+            "--masked" not in more
+        )
+    assert run(closed, "--out", str(path), "--withhold", "names").exit_code == 2
+
+
+def test_the_service_gives_a_dossier_of_one_subject(
+    built: BuiltLedger, client: FlaskClient, tmp_path: Path
+) -> None:
+    """To whoever reads unmasked the full one; an unknown subject has none."""
+    built.record(identify(built, 1))
+    answer = client.get(f"/v1/trials/{TRIAL}/bundle?subject=SY01-0001")
+    assert answer.status_code == 200
+    (tmp_path / "d.zip").write_bytes(answer.get_data())
+    answer.close()
+    report = verify_dossier(tmp_path / "d.zip")
+    assert (report.findings, is_of_masked(report)) == ((), False)
+    size = built.ledger.application.store.head().size
+    assert client.get(f"/v1/trials/{TRIAL}/bundle?subject=SY01-0099").status_code == 404
+    assert client.get(f"/v1/trials/{TRIAL}/bundle?subject=x").status_code == 422
+    assert built.ledger.application.store.head().size == size
 
 
 def test_an_altered_bundle_is_damage(closed: BuiltLedger, tmp_path: Path) -> None:

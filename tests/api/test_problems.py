@@ -84,7 +84,7 @@ def test_a_parameter_given_twice_is_refused(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["/", "/v1", f"/v1/trials/{TRIAL}", "/v1/trials/X/keys", "/%ff"]
+    "address", ["/nothing", "/v1", f"/v1/trials/{TRIAL}", "/v1/trials/X/keys", "/%ff"]
 )
 def test_an_unknown_address_is_404(address: str, client: FlaskClient) -> None:
     """Also that of another trial."""

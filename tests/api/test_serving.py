@@ -216,10 +216,11 @@ def test_on_loopback_nothing_is_said(host: str, caplog: pytest.LogCaptureFixture
     assert caplog.text == ""
 
 
-def test_more_than_one_process_is_refused_for_now(tmp_path: Path) -> None:
-    """One process holds the writer."""
-    with pytest.raises(RejectedInput, match="one process holds the writer"):
-        serve(f"sqlite:///{tmp_path}/ledger.sqlite3", workers=2)
+@pytest.mark.parametrize("workers", [0, -1, 65])
+def test_no_workers_and_too_many_are_refused(workers: int, tmp_path: Path) -> None:
+    """One writes by itself; several have a writer beside them."""
+    with pytest.raises(RejectedInput, match="cannot be served"):
+        serve(f"sqlite:///{tmp_path}/ledger.sqlite3", workers=workers)
 
 
 def test_it_does_not_start_without_a_ledger_or_on_a_taken_port(

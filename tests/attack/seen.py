@@ -14,7 +14,10 @@ from api.cli import cli
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_LINE = re.compile(r"(?P<code>[a-z-]+\.[a-z-]+) at (?P<place>.*?)(?: \((?P<field>.*?)\))?: (?P<what>.*)")
+_LINE = re.compile(
+    r"(?P<code>[a-z-]+\.[a-z-]+) at (?P<place>.*?)(?: \((?P<field>.*?)\))?: (?P<what>.*)",
+    re.DOTALL,
+)
 _LAYERS = ("storage", "schema", "projections", "timestamps")
 
 
@@ -87,7 +90,9 @@ def _run(*arguments: str) -> tuple[int, dict[str, Any]]:
     if outcome.exception is not None and not isinstance(outcome.exception, SystemExit):
         raise outcome.exception
     text = outcome.stdout
-    return outcome.exit_code, json.loads(text) if text.startswith("{") else {"obstacle": outcome.output}
+    return outcome.exit_code, json.loads(text) if text.startswith("{") else {
+        "obstacle": outcome.output
+    }
 
 
 def _finding(one: dict[str, Any]) -> Named:

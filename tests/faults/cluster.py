@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 NAME: Final = "trial"
 SERVICE: Final = "ledger_service"
+KEYS: Final = "keys"
+"""The database of the key store, which all nodes share, and the role that owns it."""
+
 STANDBY: Final = "standby"
 SHARED: Final = ("keys", "allocation", "kek", "head")
 """What a node is given of another node's files, by what their names contain."""
@@ -45,6 +48,15 @@ class Pair:
         hosts = ",".join(f"127.0.0.1:{one.port}" for one in (self.primary, self.standby))
         return f"postgresql://{SERVICE}@{hosts}/{NAME}?target_session_attrs=read-write"
 
+    @property
+    def key_store(self) -> str:
+        """The key store of all nodes, in a database apart (LEDGER_KEY_STORE)."""
+        return self.url.replace(f"{SERVICE}@", f"{KEYS}@").replace(f"/{NAME}?", f"/{KEYS}?")
+
+    def key_store_of(self, server: StartedServer) -> str:
+        """The key store on one of them."""
+        return f"postgresql://{KEYS}@127.0.0.1:{server.port}/{KEYS}"
+
     def url_of(self, server: StartedServer, *, user: str = SERVICE) -> str:
         """The database on one of them."""
         return f"postgresql://{user}@127.0.0.1:{server.port}/{NAME}"
@@ -64,6 +76,8 @@ def start_pair() -> Pair | None:
         with primary.connect() as connection:
             connection.execute(f"CREATE ROLE {SERVICE} LOGIN")
             connection.execute(f"CREATE DATABASE {NAME}")
+            connection.execute(f"CREATE ROLE {KEYS} LOGIN")
+            connection.execute(f"CREATE DATABASE {KEYS} OWNER {KEYS}")
         pair = Pair(primary, attach_standby(primary))
     except BaseException:
         primary.remove()

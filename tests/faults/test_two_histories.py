@@ -78,7 +78,7 @@ def require_refusal(built: BuiltLedger, code: str, *told: str) -> None:
     for text in told:
         assert text in refusal.message
     size = built.ledger.application.store.head().size
-    assert built.ledger.receipt(3).index == 3
+    assert built.ledger.application.record(3).seq == 3
     assert built.ledger.application.stream("access")
     assert code_of(built, bag(built, 900)) == "ledger.refuses-to-sign"
     assert built.ledger.application.store.head().size == size

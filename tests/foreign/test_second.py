@@ -128,10 +128,11 @@ def test_it_says_where_a_vector_differs(second: Callable[..., Any], tmp_path: Pa
     assert said["chain"][1].startswith("link_sha256: ")
 
 
-def test_it_reads_the_whole_small_log_as_it_stands(second: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("name", ["log", "trial"])
+def test_it_reads_a_whole_log_as_it_stands(second: Callable[..., Any], name: str) -> None:
     """Nothing is found from the root of trust to the last entry, and every fold gives the same."""
-    said = second("log", VECTORS / "log", VOCABULARY)
-    expected = json.loads((VECTORS / "log/what-stands.json").read_text("utf-8"))
+    said = second("log", VECTORS / name, VOCABULARY)
+    expected = json.loads((VECTORS / name / "what-stands.json").read_text("utf-8"))
     assert said == {**expected, "findings": []}
 
 

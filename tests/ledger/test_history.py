@@ -126,3 +126,20 @@ def test_facts_come_in_order_of_occurrence(built: BuiltLedger) -> None:
         times[2],
         times[0],
     ]
+
+
+def test_a_correction_stays_as_it_was_stated_whatever_follows(built: BuiltLedger) -> None:
+    """A value it has set is the target's own: changing that does not reach into the correction."""
+    first = built.record(bilirubin(built, "40"))
+    members: JsonObject = {"value": "41", "unit": "umol/L"}
+    before: JsonObject = {"value": "40", "unit": "umol/L"}
+    built.record(correction(built, first, ("/data/value", before, members), by=COORDINATOR))
+    built.record(correction(built, first, ("/data/value/value", "41", "42"), by=COORDINATOR))
+    state = built.ledger.application.records(0, first.seq + 5)
+    history = History(state)
+    fix = next(fact for fact in history.facts.values() if fact.type == "data.corrected.v1")
+    changes = fix.data["changes"]
+    assert isinstance(changes, list)
+    assert isinstance(changes[0], dict)
+    assert changes[0]["new"] == members
+    assert value_at(history.facts[first.id].data, "/value/value") == "42"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ import pytest
 
 from ledger.errors import RejectedInput, TrustFailure, Unavailable
 from ledger.log.proof import verify_receipt
+from ledger.recording.writer import Writer
 from ledger.service import TrialLedger
+from ledger.storage.published import PublishedCheckpoints
 from tests.build_ledger import START, open_ledger
 from tests.ledger.build_service import answer, bag, code_of, database
 
@@ -41,6 +44,48 @@ def test_a_receipt_for_what_is_not_there_is_told(built: BuiltLedger) -> None:
         built.ledger.receipt(built.ledger.application.store.head().size)
 
 
+def refused_beyond(built: BuiltLedger, size: int) -> list[str]:
+    """What becomes of each entry's receipt, which must be given for the first ``size`` alone."""
+    codes = []
+    for seq in range(built.ledger.application.store.head().size):
+        try:
+            built.ledger.receipt(seq)
+        except Unavailable as error:
+            codes.append(error.code)
+        else:
+            codes.append("")
+    assert codes == [""] * size + ["receipt.unconfirmed"] * (len(codes) - size)
+    return codes
+
+
+def test_a_ledger_in_doubt_gives_no_receipt_beyond_the_kept_head(built: BuiltLedger) -> None:
+    """What the head file does not cover may be of a history that was lost; before, all is given."""
+    kept = built.files.head.read_text()
+    size = built.ledger.application.store.head().size
+    answer(built, bag(built, 1))
+    built.files.head.write_text(kept)
+    built.ledger.refuse(TrustFailure("head.witness-holds-another", "Two histories."))
+    assert len(refused_beyond(built, size)) > size
+
+
+def test_a_rolled_back_ledger_gives_receipts_for_what_was_published(built: BuiltLedger) -> None:
+    """A shorter database may end in entries that were lost; a published checkpoint tells."""
+    size = built.ledger.application.store.head().size
+    PublishedCheckpoints(built.files.published).publish(size, built.ledger.checkpoint())
+    answer(built, bag(built, 1))
+    built.close()
+    older = built.directory / "older.sqlite3"
+    shutil.copy(database(built), older)
+    built.reopen()
+    answer(built, bag(built, 2))
+    built.close()
+    shutil.copy(older, database(built))
+    built.reopen()
+    assert built.ledger.refusal is not None
+    assert built.ledger.refusal.code == "head.rolled-back"
+    assert len(refused_beyond(built, size)) > size
+
+
 def test_the_position_at_an_instant_counts_what_had_been_recorded(built: BuiltLedger) -> None:
     """By a search over ``recorded_at``, compared with counting."""
     times = [built.ledger.application.record(seq).recorded_at for seq in
@@ -64,12 +109,12 @@ def test_a_full_queue_turns_senders_away_instead_of_growing(
 ) -> None:
     """Back-pressure: the sender is told to come again, nobody's entry is lost."""
     writer = built.ledger.writer
-    assert writer is not None
+    assert isinstance(writer, Writer)
     signed = bag(built, 1)
     with monkeypatch.context() as patch:
         full: queue.Queue[object] = queue.Queue(1)
         full.put(object())
-        patch.setattr(writer, "_queue", full)
+        patch.setattr(writer._line, "_queue", full)
         assert code_of(built, signed) == "writer.busy"
     assert code_of(built, signed) == ""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.vectors import (
+    make_effects,
     make_entries,
     make_lists,
     make_log,
@@ -31,6 +32,7 @@ FILES: Mapping[str, Callable[[], Json]] = {
     "allocation-lists": make_lists.allocation_lists,
     "checkpoints": make_log.checkpoints,
     "disclosures": make_entries.disclosures,
+    "effects": make_effects.effects,
     "entries": make_entries.entries,
     "events": make_statements.events,
     "keys": make_statements.keys,

@@ -165,6 +165,18 @@ def entries() -> Json:
                                                              + len(first["statement"]))}),
          "entry.too-long"),
     ]  # fmt: skip
+    strange = [
+        ("a statement that is not ASCII", {"statement": "a.b.\u00e9"}, "statement.malformed"),
+        ("an empty statement", {"statement": ""}, "statement.malformed"),
+        ("a statement of two parts", {"statement": "a.b"}, "statement.malformed"),
+        ("a statement with a control character", {"statement": "a.b.\n"}, "base64url.malformed"),
+        ("a day that does not exist", {"recorded_at": "2024-02-30T01:30:00.000000Z"},
+         "time.not-a-date"),
+        ("hour 24", {"recorded_at": "2024-03-01T24:00:00.000000Z"}, "time.not-a-date"),
+        ("another stream than the event's", {"stream": "subject/SY01-0008"}, None),
+        ("no stream of the grammar", {"stream": "sub\u00e9ct"}, None),
+        ("an empty stream", {"stream": ""}, None),
+    ]  # fmt: skip
     broken = [
         ("a position left out", last | {"seq": 5}, "chain.seq"),
         ("another predecessor", last | {"prev": ZEROS}, "chain.prev"),
@@ -183,6 +195,11 @@ def entries() -> Json:
             for row in rows
         ],
         "refused": [{"name": n, "entry": t, "code": c} for n, t, c in spellings],
+        "read_alone": [
+            {"name": n, "entry": spelt(first | c), "sha256": sha256(canonical(first | c)).hex(),
+             "link_sha256": sha256(link(first | c)).hex(), "record": code}
+            for n, c, code in strange
+        ],
         "not_the_fifth": [{"name": n, "entry": spelt(e), "code": c} for n, e, c in broken],
     }  # fmt: skip
 

@@ -22,9 +22,14 @@ def _program() -> dict[str, Any]:
     return names
 
 
-def _design(planned: int, ratio: Json, sizes: list[int], strata: list[str]) -> Json:
+PERMUTED, SIMPLE = "permuted-blocks-hmac-sha256.v1", "simple-hmac-sha256.v1"
+
+
+def _design(
+    planned: int, ratio: Json, sizes: list[int], strata: list[str], algorithm: str = PERMUTED
+) -> Json:
     return {
-        "algorithm": "permuted-blocks-hmac-sha256.v1", "block_sizes": sizes,
+        "algorithm": algorithm, "block_sizes": sizes,
         "planned_number": planned, "ratio": ratio, "strata": strata,
     }  # fmt: skip
 
@@ -40,6 +45,9 @@ def allocation_lists() -> Json:
         ("four arms whose order is that of bytes",
          _design(20, {"b": 1, "B": 1, "a-1": 2, "a.1": 1}, [5, 10, 15], ["all"])),
         ("a single arm", _design(3, {"only": 1}, [1, 2], ["all"])),
+        ("without blocks", _design(11, two, [], ONE_FACTOR, SIMPLE)),
+        ("without blocks, ratio 2 to 1 to 1, one stratum",
+         _design(13, {"b": 1, "B": 2, "a.1": 1}, [], ["all"], SIMPLE)),
     ]  # fmt: skip
     drawn = [_drawn(name, design) for name, design in designs]
     return {"lists": drawn, "refused": _refused(drawn[1]), "no_designs": _no_designs()}
@@ -100,5 +108,14 @@ def _no_designs() -> list[Json]:
         ("a stratum twice", _design(10, two, [4], ["all", "all"]), "strata"),
         ("a stratum without level", _design(10, two, [4], ["sex"]), "strata"),
         ("over 100,000 slots", _design(99_998, two, [4], ["all"]), "list-too-long"),
-    ]
+        ("over 100,000 slots without blocks", _design(50_001, two, [], ONE_FACTOR, SIMPLE),
+         "list-too-long"),
+        ("block sizes where there are no blocks", _design(10, two, [2], ["all"], SIMPLE),
+         "block-size"),
+        ("an algorithm of another name", _design(10, two, [4], ["all"], PERMUTED[:-1] + "2"),
+         "algorithm-unknown"),
+        ("an algorithm in capitals", _design(10, two, [4], ["all"], PERMUTED.upper()),
+         "algorithm-unknown"),
+        ("no algorithm", _design(10, two, [4], ["all"], ""), "algorithm-unknown"),
+    ]  # fmt: skip
     return [{"name": n, "design": d, "code": f"allocation.{c}"} for n, d, c in rows]

@@ -76,12 +76,17 @@ def tiles() -> Json:
         (0, 1000, None, "tile/0/x001/000"),
         (1, 1_234_067, None, "tile/1/x001/x234/067"), (63, 5, 255, "tile/63/005.p/255"),
         (None, 273, 112, "tile/entries/273.p/112"),
+        (0, 2**63 - 1, None, "tile/0/x009/x223/x372/x036/x854/x775/807"),
+        (None, 2**63 - 1, 1, "tile/entries/x009/x223/x372/x036/x854/x775/807.p/1"),
     ]  # fmt: skip
     refused = [
         "tile/0/0", "tile/0/1000", "tile/00/000", "tile/64/000", "tile/0/x000/001", "tile/0/x001",
         "tile/0/001/000", "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/01", "tile/0/000/",
         "/tile/0/000", "tile/data/000", "tile/8/0/000", "tile/-1/000", "tile/0/000\n",
         "tile/0/X001/000", "tile/entries/000.p/1.gz", "tile/0/%30%30%30",
+        "tile/0/x009/x223/x372/x036/x854/x775/808", "tile/63/x999/x999/x999/x999/x999/x999/999",
+        "tile/0/x001/x000/x000/x000/x000/x000/x000/000",
+        "tile/entries/x009/x223/x372/x036/x854/x775/808.p/1",
     ]  # fmt: skip
     framed = b"".join(len(entry).to_bytes(2, "big") + entry for entry in ENTRIES)
     return {

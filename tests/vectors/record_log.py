@@ -22,8 +22,11 @@ from tests.build_ledger import (
     build_ledger,
     identify,
 )
+from tests.vectors.plain import canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ledger.signing.strict_json import JsonObject
 
 LOG = Path(__file__).parents[2] / "docs" / "formats" / "vectors" / "log"
@@ -87,28 +90,40 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         built = build_ledger(Path(directory))
         record(built)
-        store = built.ledger.application.store
-        size = store.head().size
-        entries = [data for _, data in store.entries(0, size)]
-        openings = [
-            {"disclosure": text, "number": number, "seq": seq}
-            for seq, texts in sorted(store.openings(0, size).items())
-            for number, text in enumerate(texts)
-        ]
-        receipt, note = built.ledger.receipt(5).text(), built.ledger.checkpoint()
-        genesis = built.ledger.application.record(0).sha256
-        vkey = built.vkey
+        keep(built, LOG)
         built.close()
-    LOG.mkdir(parents=True)
-    (LOG / "entries.jsonl").write_bytes(b"".join(one + b"\n" for one in entries))
-    (LOG / "openings.jsonl").write_text(
-        "".join(json.dumps(one, sort_keys=True) + "\n" for one in openings), encoding="utf-8"
-    )
-    (LOG / "checkpoint").write_text(note, encoding="utf-8")
-    (LOG / "5.tlog-proof").write_text(receipt, encoding="utf-8")
-    trust = {"key": vkey, "genesis": genesis}
-    (LOG / "root-of-trust.json").write_text(json.dumps(trust, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def keep(built: BuiltLedger, log: Path) -> None:
+    """Write what the ledger holds as a vector, all but what stands in it."""
+    store = built.ledger.application.store
+    size = store.head().size
+    rows = [
+        {"disclosure": text, "number": number, "seq": seq}
+        for seq, texts in sorted(store.openings(0, size).items())
+        for number, text in enumerate(opened(built, seq, texts))
+    ]
+    trust = {"key": built.vkey, "genesis": built.ledger.application.record(0).sha256}
+    log.mkdir(parents=True)
+    (log / "entries.jsonl").write_bytes(b"".join(one + b"\n" for _, one in store.entries(0, size)))
+    (log / "openings.jsonl").write_bytes(b"".join(canonical(one) + b"\n" for one in rows))
+    (log / "checkpoint").write_text(built.ledger.checkpoint(), encoding="utf-8")
+    (log / "5.tlog-proof").write_text(built.ledger.receipt(5).text(), encoding="utf-8")
+    (log / "root-of-trust.json").write_text(json.dumps(trust, indent=1) + "\n", encoding="utf-8")
+
+
+def opened(built: BuiltLedger, seq: int, stored: Sequence[str]) -> list[str]:
+    """The disclosures of an entry, however the ledger keeps them."""
+    application = built.ledger.application
+    if application.openings is None:
+        return [*stored]
+    record = application.record(seq)
+    found = application.openings.reveal([(record.stream, record.id, text) for text in stored])
+    texts = [one for one in found if isinstance(one, str)]
+    if len(texts) < len(stored):
+        raise ValueError(f"A disclosure of entry {seq} cannot be read.")
+    return texts
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +23,12 @@ from tests.vectors.plain import Json, b64u, canonical, sha256
 
 VOCABULARY = Path(__file__).parents[2] / "ledger" / "events" / "vocabulary.json"
 RULES: dict[str, Json] = {row["type"]: row for row in json.loads(VOCABULARY.read_bytes())}
+
+
+TIME = (
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}T(?!24)[0-9]{2}:[0-9]{2}:[0-5][0-9]([.][0-9]{1,6})?"
+    "(Z|(?!-00:00)[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
 
 
 def raw(text: str) -> bytes:
@@ -196,7 +203,7 @@ class Reader:
             "type": kind, "data": copy.deepcopy(data), "time": one.event["time"],
             "void": False, "signed_by": [],
         }  # fmt: skip
-        target = self.standing.get(data.get("target", ""))
+        target = self.standing.get(str(data.get("target")))
         if kind in REGISTER:
             REGISTER[kind](self, data, one)
         elif kind == "site.activated.v1":
@@ -206,9 +213,12 @@ class Reader:
         elif target is not None and kind == "record.signed.v1":
             target["signed_by"].append(one.event["id"])
         elif target is not None and kind == "data.corrected.v1":
+            before = target["time"]
             for name in ("changes", "identity_changes", "text_changes"):
                 for change in data.get(name, ()):
-                    put(target, change["pointer"], change["new"])
+                    correct(target, change)
+            if not is_time(target.get("time")):
+                target["time"] = before
 
     def add_key(self, jwk: Json, kind: str, owner: str, prefix: str | None = None) -> None:
         """A key in force from here on."""
@@ -228,9 +238,26 @@ class Reader:
         owner = data["owner"]
         self.add_key(data["jwk"], owner["kind"], owner["id"], data.get("source_prefix"))
 
-    def revoked(self, data: Json, _one: Read) -> None:
-        """A key ends."""
-        self.keys[data["kid"]]["revoked"] = True
+    def revoked(self, data: Json, one: Read) -> None:
+        """A key ends; perhaps it was not its owner's before."""
+        self.keys[data["kid"]] |= {
+            "revoked": True, "at": one.entry["seq"], "since": data.get("compromised_since"),
+        }  # fmt: skip
+
+    def doubtful(self, log: list[Read]) -> list[int]:
+        """The entries that a stolen key signed from the instant on that its revocation states."""
+        found = []
+        for one in log:
+            keys = [self.keys.get(header["kid"], {}) for header, _, _ in one.signatures]
+            at = datetime.fromisoformat(one.entry["recorded_at"])
+            found += [
+                one.entry["seq"]
+                for key in keys
+                if key.get("since") is not None
+                and one.entry["seq"] < key["at"]
+                and at >= datetime.fromisoformat(key["since"])
+            ]
+        return found
 
     def granted(self, data: Json, _one: Read) -> None:
         """A role begins."""
@@ -282,11 +309,29 @@ def value_at(record: Json, pointer: str) -> Any:
     """What stands at a pointer; null where nothing stands."""
     place: Any = record
     for token in tokens(pointer):
-        if isinstance(place, list) and token.isascii() and token.isdigit():
-            place = place[int(token)] if int(token) < len(place) else None
+        if isinstance(place, list):
+            at = index(token, len(place))
+            place = None if at is None else place[at]
         else:
             place = place.get(token) if isinstance(place, dict) else None
     return place
+
+
+def correct(record: Json, change: Any) -> None:
+    """Make one change of a correction; what is none changes nothing."""
+    pointer = change.get("pointer") if isinstance(change, dict) else None
+    if isinstance(pointer, str) and (pointer == "/time" or pointer.startswith("/data/")):
+        put(record, pointer, copy.deepcopy(change.get("new")))
+
+
+def is_time(text: Any) -> bool:
+    """Whether a text is the time of an event."""
+    if not isinstance(text, str) or re.fullmatch(TIME, text) is None:
+        return False
+    try:
+        return 1850 <= datetime.fromisoformat(text).astimezone(UTC).year <= 2199
+    except (ValueError, OverflowError):
+        return False
 
 
 def put(record: Json, pointer: str, value: Any) -> None:
@@ -299,8 +344,14 @@ def put(record: Json, pointer: str, value: Any) -> None:
         place.pop(last, None)
     elif isinstance(place, dict):
         place[last] = value
-    elif isinstance(place, list) and last.isascii() and last.isdigit() and int(last) < len(place):
-        place[int(last)] = value
+    elif isinstance(place, list) and index(last, len(place)) is not None:
+        place[int(last.lstrip("0") or "0")] = value
+
+
+def index(token: str, count: int) -> int | None:
+    """The index that a token is in a list of this length, None where it is none."""
+    found = re.fullmatch("0*([0-9]{1,9})", token)
+    return int(found[1]) if found is not None and int(found[1]) < count else None
 
 
 def tokens(pointer: str) -> list[str]:

@@ -19,7 +19,7 @@ from ledger.errors import IntegrityFailure, LedgerError
 from ledger.log.chain import ChainHead, Link, StreamHead, advance, check_link
 from ledger.log.checkpoint import open_checkpoint
 from ledger.log.cosignature import open_cosigned
-from ledger.log.entry import parse_entry
+from ledger.log.entry import entry_hash, link_hash_in, parse_entry
 from ledger.log.note import VerifierKey
 from ledger.log.policy import parse_policy
 from ledger.log.proof import parse_receipt, verify_receipt
@@ -34,6 +34,7 @@ from ledger.log.tiles import (
     tile_hashes,
 )
 from ledger.log.tree import leaf_hash, root_of, verify_consistency, verify_inclusion
+from ledger.record import read_record
 from ledger.signing.sealing import open_sealed, parse_disclosure
 
 VECTORS = Path(__file__).parents[2] / "docs" / "formats" / "vectors"
@@ -140,6 +141,22 @@ def test_a_text_that_is_no_entry_is_refused(row: dict[str, Any]) -> None:
     with pytest.raises(IntegrityFailure) as caught:
         parse_entry(row["entry"].encode())
     assert caught.value.code == row["code"]
+
+
+@each("entries", "read_alone")
+def test_an_entry_is_read_without_what_stands_in_it(row: dict[str, Any]) -> None:
+    """It has its hashes; its statement and date are judged when the record is read."""
+    data = row["entry"].encode()
+    entry = parse_entry(data)
+    assert (entry_hash(data), entry.link_hash()) == (row["sha256"], row["link_sha256"])
+    assert (link_hash_in(data), entry.to_bytes()) == (row["link_sha256"], data)
+    code = None
+    try:
+        read_record(data)
+    except LedgerError as error:
+        reason = error.__cause__
+        code = reason.code if isinstance(reason, LedgerError) else error.code
+    assert code == row["record"]
 
 
 @each("entries", "not_the_fifth")

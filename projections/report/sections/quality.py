@@ -112,6 +112,33 @@ def _values(row: Row) -> JsonObject:
     return {"old": row.get("old"), "new": row.get("new")}
 
 
+def personal_data(basis: Material) -> JsonObject:
+    """Each order to erase or restrict personal data; the records themselves stand (R-73)."""
+    return section(
+        "personal-data",
+        "Personal data erased or restricted",
+        "What was erased can be read by nobody any more; signatures, chain and proofs of the "
+        "entries it was sealed in stay valid. What was restricted is no longer shown.",
+        table(
+            "personal-data-orders",
+            "Orders",
+            [
+                plain("Seq", "seq", "number"),
+                plain("Recorded", "recorded", "time"),
+                column("Subject", part("subject"), part("target", "code")),
+                column("Act", part("act", "word"), part("concerns", "list")),
+                column("Ground", part("ground", "word"), part("ground_reference")),
+                plain("Decision", "decision"),
+                plain("Ordered by", "by", "person"),
+                plain("Approved by", "approver", "code"),
+                plain("Record", "event", "code"),
+            ],
+            shapes(basis.oversight, "personal_data"),
+            wide=True,
+        ),
+    )
+
+
 def _reason(row: Row) -> JsonValue:
     code, words = text(row, "reason_code"), text(row, "reason_text")
     return None if code is None and words is None else {"code": code, "text": words}

@@ -11,6 +11,8 @@ from flask import Flask
 from api.access.control import operation_of, require_operations
 from api.access.table import (
     COLUMNS,
+    INSIDE,
+    OF_ONE_SUBJECT,
     PLANNED,
     PUBLIC,
     TABLE,
@@ -28,7 +30,11 @@ from tests.build_ledger import SITE, TRIAL
 if TYPE_CHECKING:
     from tests.api.access.build_readers import Readers
 
-RECORD = Path(__file__).parents[3] / "docs/decisions/0011-who-may-read-what.md"
+DOCUMENTS = Path(__file__).parents[3] / "docs"
+
+
+NOTHING_THERE = "allocation.none"
+"""What the route of the arm answers where the table lets one in: 404, and no refusal."""
 
 
 class Asked(NamedTuple):
@@ -61,6 +67,10 @@ def requests_of(readers: Readers) -> list[Asked]:
             named = site if {"subject_id", "event_id"} & rule.arguments else None
             methods = sorted((rule.methods or set()) & {"GET", "POST"})
             found += [Asked(method, address, operation, named) for method in methods]
+        if operation in OF_ONE_SUBJECT:
+            for site in (SITE, FOREIGN):
+                where = f"/v1/trials/{TRIAL}{rule.rule.rpartition('>')[2]}?subject={site}-0001"
+                found.append(Asked("GET", where, OF_ONE_SUBJECT[operation], site))
         if operation in (Operation.AUDIT_TRAIL, Operation.DEVIATIONS):
             filtered = "site=" if operation is Operation.AUDIT_TRAIL else "subject="
             for site in (SITE, FOREIGN):
@@ -87,6 +97,9 @@ def expected(  # noqa: PLR0911 - one return for each line of the table's meaning
         return "reader.masked"
     if site is not None and asked.site not in (None, site):
         return "access.foreign-site"
+    if rule.blinding is Blinding.OWN_ACT:
+        # Nobody here broke a blind, and no subject here is randomized.
+        return "unblinding.not-broken" if masked else NOTHING_THERE
     return None
 
 
@@ -119,8 +132,9 @@ def test_every_cell_is_what_the_table_says(role: Role, shared: Readers) -> None:
             told = (answer.get_json() or {}).get("code") if answer.status_code >= 400 else None
             answer.close()
             case = (role, held, wanted, one)
-            assert (answer.status_code, told) == ((403, code) if code else (200, None)), case
-            if code is not None:
+            status = {None: 200, NOTHING_THERE: 404}.get(code, 403)
+            assert (answer.status_code, told) == (status, code), case
+            if status == 403:
                 assert answer.content_type == "application/problem+json", case
                 assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"], case
                 assert answer.get_json()["remedy"], case
@@ -165,7 +179,7 @@ def test_an_unknown_address_and_a_wrong_method_are_what_they_always_were(shared:
 def test_every_operation_has_a_route_unless_it_is_still_planned(shared: Readers) -> None:
     """The table holds nothing that is not there."""
     served = {one.operation for one in requests_of(shared)}
-    assert served == set(Operation) - PLANNED
+    assert served == set(Operation) - PLANNED - INSIDE
 
 
 def test_the_table_decides_each_operation_for_each_role() -> None:
@@ -185,9 +199,10 @@ def test_a_route_without_an_operation_does_not_start() -> None:
         require_operations(app)
 
 
-def test_the_decision_record_shows_the_table_as_it_is() -> None:
-    """Who reads the record reads what is enforced."""
-    written = RECORD.read_text()
+@pytest.mark.parametrize("name", ["decisions/0011-who-may-read-what.md", "readers.md"])
+def test_the_pages_show_the_table_as_it_is(name: str) -> None:
+    """Who reads them reads what is enforced."""
+    written = (DOCUMENTS / name).read_text()
     for operation, rule in TABLE.items():
         cells = " | ".join(rule.reach[role].value for role in COLUMNS)
         row = f"| {operation} | {cells} | {rule.sites.name} | {rule.blinding.name} |"

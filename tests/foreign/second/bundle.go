@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"strings"
 )
 
 // large are the caps of members that are one JSON text.
@@ -89,7 +90,8 @@ func (b *bundle) members() {
 	}
 	without := clone(b.manifest).(*object)
 	without.remove("checksum")
-	if canonical(b.manifest) != b.file["manifest.json"] && canonical(b.manifest)+"\n" != b.file["manifest.json"] ||
+	text := strings.TrimSuffix(b.file["manifest.json"], "\n")
+	if canonical(b.manifest) != text ||
 		b.manifest.text("checksum") != sha256hex(canonical(without)) ||
 		b.manifest.text("format") != "trial-ledger-bundle/1" {
 		b.find(refuse("manifest.unreadable", "checksum"))
@@ -100,7 +102,8 @@ func (b *bundle) members() {
 // value compares one value of the manifest with what the members hold.
 func (b *bundle) value(name string, found any) {
 	if b.manifest.values[name] != found {
-		b.find(refuse("manifest.value", "%s: %v, the members hold %v", name, b.manifest.values[name], found))
+		stated := b.manifest.values[name]
+		b.find(refuse("manifest.value", "%s: %v, the members hold %v", name, stated, found))
 	}
 }
 

@@ -129,7 +129,11 @@ func (b *bundle) published() {
 func (b *bundle) further(o *object, c *checkpoint) {
 	list, _ := o.values["cosignatures"].([]any)
 	for _, element := range list {
-		one, _ := element.(*object)
+		one, isObject := element.(*object)
+		if !isObject {
+			b.find(refuse("manifest.line", "published.jsonl"))
+			continue
+		}
 		v, err := readVkey(one.text("vkey"))
 		if err != nil {
 			b.find(err)

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/binary"
+	"hash/crc32"
 	"io"
 	"regexp"
 	"sort"
@@ -55,7 +56,7 @@ func container(members map[string]string) []byte {
 		var fields []byte
 		fields = le.AppendUint16(fields, 20)
 		fields = append(fields, 0, 0, 0, 0, 0, 0, 0x21, 0)
-		fields = le.AppendUint32(fields, checksum(members[name]))
+		fields = le.AppendUint32(fields, crc32.ChecksumIEEE([]byte(members[name])))
 		fields = le.AppendUint32(fields, uint32(len(members[name])))
 		fields = le.AppendUint32(fields, uint32(len(members[name])))
 		fields = le.AppendUint16(fields, uint16(len(name)))

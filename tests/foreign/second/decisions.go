@@ -40,11 +40,12 @@ func (d *decisions) next(r *record) []*record {
 	default:
 		return []*record{r}
 	}
-	if r.kind == "dossier.issued.v1" {
-		return []*record{r}
-	}
+	typed := r.kind != "command.accepted.v1" && r.kind != "command.refused.v1"
 	id := r.data.object("request").text("id")
 	command, isWaiting := d.waiting[id]
+	if !isWaiting && typed {
+		return []*record{r}
+	}
 	if !isWaiting {
 		return nil
 	}
@@ -54,7 +55,7 @@ func (d *decisions) next(r *record) []*record {
 		return nil
 	}
 	d.accepted = append(d.accepted, command.seq)
-	if r.kind == "command.accepted.v1" {
+	if !typed {
 		return []*record{command}
 	}
 	return []*record{command, r}

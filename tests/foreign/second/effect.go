@@ -53,6 +53,7 @@ func (f *fold) take(r *record, at int64) {
 	if !known {
 		return
 	}
+	before := target.says.text("time")
 	switch r.kind {
 	case "data.corrected.v1":
 		for _, list := range []string{"changes", "identity_changes", "text_changes"} {
@@ -62,6 +63,9 @@ func (f *fold) take(r *record, at int64) {
 					target.change(o.text("pointer"), o.values["new"])
 				}
 			}
+		}
+		if _, err := instant(target.says.text("time")); err != nil {
+			target.says.set("time", before)
 		}
 	case "data.voided.v1":
 		if !target.void {

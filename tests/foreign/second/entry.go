@@ -17,7 +17,6 @@ type entry struct {
 var (
 	zeros        = strings.Repeat("0", 64)
 	recordedForm = regexp.MustCompile(`\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z\z`)
-	isASCII      = whole(`[\x00-\x7f]*`)
 )
 
 func isRecordedAt(text string) bool {
@@ -51,8 +50,7 @@ func readEntry(text string) (*entry, error) {
 	e := &entry{text, o.text("prev"), o.text("recorded_at"), o.values["seq"].(int64),
 		o.values["stream_seq"].(int64), o.text("statement"), o.text("stream"), o.text("stream_prev")}
 	switch {
-	case !isHex64(e.prev), !isRecordedAt(e.recordedAt), !isASCII(e.statement), e.statement == "",
-		!isStream(e.stream), !isHex64(e.streamPrev):
+	case !isHex64(e.prev), !recordedForm.MatchString(e.recordedAt), !isHex64(e.streamPrev):
 		return nil, refuse("entry.member-form")
 	}
 	return e, nil

@@ -34,7 +34,7 @@ func instant(text string) (time.Time, error) {
 	}
 	micro, _ := strconv.Atoi((part[7] + "000000")[:6])
 	local := time.Date(n[1], time.Month(n[2]), n[3], n[4], n[5], n[6], micro*1000, time.UTC)
-	if local.Format("2006-01-02T15:04:05") != text[:19] {
+	if n[1] == 0 || local.Format("2006-01-02T15:04:05") != text[:19] {
 		return time.Time{}, refuse("envelope.time-not-a-date")
 	}
 	offset := time.Duration(n[10])*time.Hour + time.Duration(n[11])*time.Minute
@@ -42,6 +42,9 @@ func instant(text string) (time.Time, error) {
 		offset = -offset
 	}
 	at := local.Add(-offset)
+	if at.Year() < 1 || at.Year() > 9999 {
+		return time.Time{}, refuse("envelope.time-not-a-date")
+	}
 	if at.Year() < 1850 || at.Year() > 2199 {
 		return time.Time{}, refuse("envelope.time-out-of-range")
 	}

@@ -27,7 +27,7 @@ func main() {
 	case len(os.Args) == 4 && os.Args[1] == "draw":
 		said, err = drawnRoot(os.Args[2], os.Args[3])
 	default:
-		err = fmt.Errorf("usage: see main.go")
+		err = fmt.Errorf("usage: second vectors, log, bundle or draw, see the head of main.go")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

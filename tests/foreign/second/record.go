@@ -27,6 +27,9 @@ func readRecord(e *entry, types map[string]*eventType, disclosures []string) (*r
 	if err != nil {
 		return nil, err
 	}
+	if !isRecordedAt(e.recordedAt) {
+		return nil, refuse("time.not-a-date")
+	}
 	opened, closed, err := open(s.event.data, disclosures)
 	if err != nil {
 		return nil, err

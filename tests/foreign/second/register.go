@@ -1,10 +1,15 @@
 package main
 
+import "time"
+
 // registered is a key of the register; authority.md, "The register".
 type registered struct {
 	key                 *publicKey
 	kind, owner, prefix string
 	revoked             bool
+	// revokedAt is the position of the revoking command.
+	revokedAt   int64
+	doubtedFrom time.Time
 }
 
 type grant struct {
@@ -60,7 +65,8 @@ func (g *register) apply(r *record) error {
 		return g.add(data.values["jwk"], owner.text("kind"), owner.text("id"), data.text("source_prefix"))
 	case "key.revoked.v1":
 		if k := g.keys[data.text("kid")]; k != nil {
-			k.revoked = true
+			k.revoked, k.revokedAt = true, r.seq
+			k.doubtedFrom, _ = instant(data.text("compromised_since"))
 		}
 	case "role.granted.v1":
 		g.grants = append(g.grants, &grant{

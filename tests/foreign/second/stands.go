@@ -27,6 +27,11 @@ type keyState struct {
 	Revoked []int  `json:"revoked_after"`
 }
 
+type lacking struct {
+	Entry int64    `json:"entry"`
+	Rules []string `json:"rules"`
+}
+
 type whatStands struct {
 	Size     int         `json:"size"`
 	Accepted []int64     `json:"accepted"`
@@ -35,6 +40,8 @@ type whatStands struct {
 	Voided   []voided    `json:"voided"`
 	Signed   []signedRow `json:"signed"`
 	Keys     []keyState  `json:"keys"`
+	Lacks    []lacking   `json:"lacks"`
+	Doubtful []int64     `json:"doubtful"`
 	Findings []string    `json:"findings"`
 }
 
@@ -46,7 +53,8 @@ func (w *wholeLog) stands(file string) (*whatStands, error) {
 	}
 	end := folded(w.records)
 	said := &whatStands{Size: len(w.records), Accepted: end.decided.accepted,
-		Refused: end.decided.refused, Findings: w.findings, Voided: []voided{}, Signed: []signedRow{}}
+		Refused: end.decided.refused, Findings: w.findings, Voided: []voided{}, Signed: []signedRow{},
+		Lacks: w.lacks, Doubtful: w.doubtful(end.held)}
 	for _, q := range asked.Values {
 		q.Value = nil
 		if s := folded(w.records[:q.After+1]).stands[w.records[q.Record].id]; s != nil {
@@ -66,6 +74,22 @@ func (w *wholeLog) stands(file string) (*whatStands, error) {
 		said.Keys = append(said.Keys, w.keyState(q))
 	}
 	return said, nil
+}
+
+// doubtful are the entries that a key signed in doubt; authority.md, "Keys in doubt".
+func (w *wholeLog) doubtful(held *register) []int64 {
+	found := []int64{}
+	for _, r := range w.records {
+		for _, s := range r.signed.signatures {
+			key := held.keys[s.kid]
+			if key != nil && key.revoked && !key.doubtedFrom.IsZero() && r.seq < key.revokedAt &&
+				r.recordedAt >= key.doubtedFrom.Format(utc) {
+				found = append(found, r.seq)
+				break
+			}
+		}
+	}
+	return found
 }
 
 // keyState sorts the positions asked by whether a key of the owner is in force after them.

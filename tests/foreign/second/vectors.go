@@ -27,6 +27,8 @@ func (r row) number(name string) (n int64) { r.into(name, &n); return }
 
 func (r row) texts(name string) (texts []string) { r.into(name, &texts); return }
 
+func (r row) numbers(name string) (numbers []int64) { r.into(name, &numbers); return }
+
 func (r row) row(name string) (inner row) { r.into(name, &inner); return }
 
 // value is a member in the strict reading.
@@ -57,6 +59,7 @@ var suites = map[string]map[string]list{
 	"events.json":           eventSuite,
 	"statements.json":       statementSuite,
 	"disclosures.json":      disclosureSuite,
+	"effects.json":          effectSuite,
 	"entries.json":          entrySuite,
 	"trees.json":            treeSuite,
 	"tiles.json":            tileSuite,

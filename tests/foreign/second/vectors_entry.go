@@ -39,6 +39,7 @@ func opens(_, r row) error {
 var entrySuite = map[string]list{
 	"chain":         accepted(isChained),
 	"refused":       refused(func(_, r row) error { _, err := readEntry(r.text("entry")); return err }),
+	"read_alone":    accepted(isReadAlone),
 	"not_the_fifth": refused(isFifth),
 }
 
@@ -64,6 +65,19 @@ func isChained(file, r row) error {
 		}
 	}
 	return differs("place", "not in the chain", "in it")
+}
+
+// isReadAlone reads an entry, and only then the record in it.
+func isReadAlone(_, r row) error {
+	e, err := readEntry(r.text("entry"))
+	if err != nil {
+		return err
+	}
+	_, err = readRecord(e, map[string]*eventType{}, nil)
+	return first(
+		differs("sha256", sha256hex(e.text), r.text("sha256")),
+		differs("link_sha256", sha256hex(e.link()), r.text("link_sha256")),
+		differs("record", codeOf(err), r.text("record")))
 }
 
 func isFifth(file, r row) error {

@@ -12,6 +12,7 @@ type wholeLog struct {
 	records  []*record
 	leaves   []hash
 	findings []string
+	lacks    []lacking
 }
 
 func (w *wholeLog) find(err error) {
@@ -59,7 +60,7 @@ func verifyEntries(content, openings string, types map[string]*eventType) (*whol
 	if err != nil {
 		return nil, err
 	}
-	w := &wholeLog{findings: []string{}}
+	w := &wholeLog{findings: []string{}, lacks: []lacking{}}
 	end, f, byID := newChain(), newFold(), map[string]*record{}
 	for _, text := range rows {
 		w.leaves = append(w.leaves, leaf([]byte(text)))
@@ -70,6 +71,10 @@ func verifyEntries(content, openings string, types map[string]*eventType) (*whol
 		w.find(end.check(e))
 		end.append(e)
 		r, err := readRecord(e, types, disclosed[e.seq])
+		if err != nil && len(disclosed[e.seq]) > 0 {
+			w.find(refuse("openings.foreign", "entry %d: %v", e.seq, err))
+			r, err = readRecord(e, types, nil)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %v", e.seq, err)
 		}
@@ -111,6 +116,7 @@ func (w *wholeLog) judgeLacks(r *record, rules []string) {
 	if len(rules) == 0 {
 		return
 	}
+	w.lacks = append(w.lacks, lacking{r.seq, rules})
 	all := strings.Join(rules, " ")
 	switch {
 	case contains(rules, "AU-01"), contains(rules, "AU-06"):
@@ -236,11 +242,17 @@ func (w *wholeLog) proven(text, key string) error {
 	if err != nil {
 		return err
 	}
+	if r.index >= int64(len(w.records)) {
+		return refuse("inclusion.index-beyond-size")
+	}
 	c, err := r.verify(w.records[r.index].text, log)
 	if err != nil {
 		return err
 	}
 	size := int64(len(w.leaves))
+	if c.size > size {
+		return refuse("consistency.sizes")
+	}
 	path := consistencyPath(w.leaves, int(c.size))
 	return consistent(c.size, size, path, c.root, root(w.leaves))
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,21 @@ from ledger.concealment.binding import Place
 from ledger.concealment.envelope import pad, unpad
 from ledger.concealment.key_file import FileKey, create_key_file, read_key_file, replace_key_file
 from ledger.concealment.key_ring import KeyRing
-from ledger.concealment.settings import new_key, open_ring, open_store, open_vault
+from ledger.concealment.settings import (
+    KeyPlaces,
+    new_key,
+    open_ring,
+    open_store,
+    open_vault,
+)
 from ledger.concealment.sqlite_store import SQLiteKeyStore
 from ledger.concealment.token import parse_address
 from ledger.concealment.vault import Concealed, Opening, Vault
 from ledger.errors import IntegrityFailure, LedgerError, RejectedInput, TrustFailure, Unavailable
+from ledger.service import TrialLedger
 from ledger.signing.sealing import make_disclosure
 from ledger.vocabulary import Purpose
+from tests.build_ledger import build_ledger, identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,3 +259,22 @@ def test_an_incomplete_token_address_is_refused(uri: str) -> None:
     with pytest.raises(LedgerError) as refused:
         parse_address(uri)
     assert refused.value.code == "concealment.token-address"
+
+
+def test_a_ledger_runs_with_its_key_in_a_token(token: Callable[[str], str], tmp_path: Path) -> None:
+    """Opened, written, closed and opened again; no key-encryption key lies in any file."""
+    address = token("running")
+    new_key(address)
+    places = KeyPlaces(keks=(address,))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("LEDGER_KEK", address)
+        built = build_ledger(tmp_path)
+        seq = built.record(identify(built, 1)).seq
+        built.close()
+    assert not list(tmp_path.glob("*.sqlite3.kek"))
+    with closing(TrialLedger(built.url, built.files, keys_at=places)) as again:
+        record = again.application.record(seq)
+        assert record.withheld == 0
+        assert record.opened
+    with pytest.raises(TrustFailure):
+        TrialLedger(built.url, built.files)

@@ -9,68 +9,43 @@ import pytest
 from ledger.concealment.key_file import FileKey
 from ledger.concealment.key_ring import KeyRing
 from ledger.concealment.openings import Openings, ordered
+from ledger.concealment.restricted import Restrictions
+from ledger.concealment.serving import merged
 from ledger.concealment.sqlite_store import SQLiteKeyStore
 from ledger.concealment.vault import Erased, Vault
 from ledger.errors import IntegrityFailure
 from ledger.record import read_record
 from ledger.signing.sealing import parse_disclosure
-from tests.build_ledger import (
-    COORDINATOR,
-    INVESTIGATOR,
-    SPONSOR,
-    TRIAL,
-    build_ledger,
-    identify,
-)
-from tests.ledger.build_service import STREAM, SUBJECT, refusals
+from tests.build_ledger import COORDINATOR, TRIAL, build_ledger, identify
+from tests.ledger.build_service import STREAM, refusals
+from tests.ledger.concealment.orders import erasure, said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ledger.record import Record
     from ledger.signing.sealing import Disclosure
-    from ledger.signing.strict_json import JsonObject
-    from tests.build_ledger import BuiltLedger, Signed
-
-
-def erasure(built: BuiltLedger, *purposes: str, also: Sequence[str] = (SPONSOR,)) -> Signed:
-    """The order of investigator and sponsor."""
-    data: JsonObject = {
-        "ground": "erasure-right",
-        "ground_reference": "PIPL Article 47",
-        "decision": "Data protection file 2024-07",
-        "approver": SPONSOR,
-        "subject_id": SUBJECT,
-        "purposes": [*purposes],
-    }
-    signers = [built.parties[name].signer("approval", built.now) for name in also]
-    return built.sign("personal-data.erased.v1", STREAM, data, by=INVESTIGATOR, also=signers)
-
-
-def failed(built: BuiltLedger, words: str) -> Record:
-    """A screening failure with a reason in words."""
-    data: JsonObject = {
-        "criteria": ["EX06"], "reason_code": "criteria-not-met", "reason_text": words
-    }  # fmt: skip
-    return built.state(
-        "subject.screen-failed.v1", STREAM, data, by=INVESTIGATOR, meaning="authorship"
-    )
 
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Record], dict[int, list[str]]]:
     """Give the end of a log: subject, words, erasure of both purposes, further words."""
     built = build_ledger(tmp_path_factory.mktemp("history"))
-    first = built.record(identify(built, 1)).seq
-    failed(built, "Took prednisone until May.")
-    built.record(erasure(built, "identity", "text"))
-    failed(built, "Said so again.")
+    events = [
+        identify(built, 1),
+        said(built, "Took prednisone until May."),
+        erasure(built, "identity", "text"),
+        said(built, "Said so again."),
+    ]
+    positions = [built.record(event).seq for event in events]
+    sent = [[disclosure.text for disclosure in event.disclosures] for event in events]
+    first = positions[0]
     store = built.ledger.application.store
     records = [read_record(data) for _, data in store.entries(first, store.head().size)]
-    openings = {r.seq: store.openings(r.seq, r.seq + 1).get(r.seq, []) for r in records}
     built.close()
-    return records, {seq: texts for seq, texts in openings.items() if texts}
+    kept = {seq: texts for seq, texts in zip(positions, sent, strict=True) if texts}
+    return records, kept
 
 
 @pytest.fixture
@@ -97,7 +72,7 @@ def test_what_was_stored_is_read_back_and_tells_nothing(
         record = by_seq[seq]
         assert text.startswith("c1.")
         assert kept[seq][number] not in text
-        assert openings.at_hand(record.stream, record.id, [text]) == [kept[seq][number]]
+        assert openings.reveal([(record.stream, record.id, text)]) == [kept[seq][number]]
 
 
 def test_an_erasure_takes_what_stands_before_it_and_nothing_behind_it(
@@ -126,23 +101,33 @@ def test_what_was_erased_is_withheld_and_the_record_stays_readable(
     identified = records[0]
     rows, acts = openings.conceal(records, parsed(kept))
     openings.vault.destroy(acts[0])
-    stored = [text for seq, _, text in rows if seq == identified.seq]
-    assert openings.at_hand(identified.stream, identified.id, stored) == []
-    again = read_record(identified.entry.to_bytes(), [])
-    assert again.withheld == len(stored)
+    stored = {identified.seq: [text for seq, _, text in rows if seq == identified.seq]}
+    bare = read_record(identified.entry.to_bytes())
+    (again,) = merged([bare], stored, openings=openings, restrictions=Restrictions())
+    assert (again.withheld, again.erased) == (len(stored[identified.seq]), tuple(acts))
 
 
 def test_rows_of_an_earlier_version_are_read_in_clear(openings: Openings) -> None:
     """Until they are concealed too."""
-    assert openings.at_hand(STREAM, "any", ["WyJh"]) == ["WyJh"]
+    assert openings.reveal([(STREAM, "any", "WyJh")]) == ["WyJh"]
 
 
 def test_a_damaged_row_is_a_finding_beside_sound_ones(openings: Openings) -> None:
     """It never hides its neighbours."""
     outcomes = openings.reveal([(STREAM, "a", "c1.!"), (STREAM, "b", "WyJh"), (STREAM, "c", "c1.")])
     assert [isinstance(outcome, IntegrityFailure) for outcome in outcomes] == [True, False, True]
-    with pytest.raises(IntegrityFailure):
-        openings.at_hand(STREAM, "a", ["c1.!"])
+
+
+def test_without_keys_a_concealed_member_is_withheld_by_nobodys_act(
+    openings: Openings, history: tuple[list[Record], dict[int, list[str]]]
+) -> None:
+    """Not at hand is not erased."""
+    records, kept = history
+    rows, _ = openings.conceal(records[:1], parsed(kept))
+    stored = {records[0].seq: [text for _, _, text in rows]}
+    bare = read_record(records[0].entry.to_bytes())
+    (again,) = merged([bare], stored, openings=None, restrictions=Restrictions())
+    assert (again.withheld, again.erased) == (len(rows), ())
 
 
 def test_a_refused_order_erases_nothing(

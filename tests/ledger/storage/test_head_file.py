@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import threading
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.errors import IntegrityFailure, RejectedInput, TrustFailure
+from ledger.errors import IntegrityFailure, RejectedInput, TrustFailure, Unavailable
 from ledger.log.checkpoint import Checkpoint, sign_checkpoint
 from ledger.log.note import NoteSigner
 from ledger.recording.genesis import Sponsor, open_trial
@@ -43,9 +44,14 @@ def refusal_after_start(built: BuiltLedger) -> str:
 
 
 def require_reads_go_on(built: BuiltLedger) -> None:
-    """A ledger that refuses to sign still serves what it holds, and takes nothing in."""
+    """A ledger that refuses to sign still serves what it holds, and takes nothing in.
+
+    It proves nothing of a history in doubt: nothing outside the database confirms it.
+    """
     size = built.ledger.application.store.head().size
-    assert built.ledger.receipt(3).index == 3
+    with pytest.raises(Unavailable, match="only 0 entries are confirmed") as refused:
+        built.ledger.receipt(3)
+    assert refused.value.code == "receipt.unconfirmed"
     assert built.ledger.application.stream("access")
     assert code_of(built, bag(built, 900)) == "ledger.refuses-to-sign"
     assert built.ledger.application.store.head().size == size
@@ -249,3 +255,16 @@ def test_reading_a_forged_head_names_what_is_wrong(tmp_path: Path) -> None:
     file.path.write_text(sign_checkpoint(Checkpoint("log.example", 1, b"r" * 32), other))
     with pytest.raises(TrustFailure):
         file.read(signer.verifier)
+
+
+def test_a_head_file_that_somebody_holds_is_not_waited_for_without_end(
+    built: BuiltLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender is told to come again; once it is let go the retry gets its receipt."""
+    monkeypatch.setattr("ledger.storage.head_file.TURN_SECONDS", 0.1)
+    signed = bag(built, 1)
+    lock = built.files.head.with_name(f"{built.files.head.name}.lock")
+    with lock.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert code_of(built, signed) == "head.locked"
+    require_receipt(built, answer(built, signed), signed)

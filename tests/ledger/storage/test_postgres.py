@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from eventsourcing.persistence import (
     ConnectionPoolClosedError,
@@ -20,6 +21,7 @@ from ledger.storage import postgres as recorder
 from ledger.storage import postgres_pool
 from ledger.storage.database import Database
 from ledger.storage.postgres import PostgresLedgerRecorder
+from ledger.storage.postgres_pool import PostgresPool
 from tests.build_ledger import build_ledger
 from tests.cutting_proxy import Cut, cutting_proxy
 from tests.ledger.build_service import (
@@ -221,6 +223,18 @@ def test_several_hosts_in_the_url_lead_to_the_one_that_takes_writes(
     built.reopen()
     assert code_of(built, bag(built, 1)) == ""
     assert f"{host}:1,{host}:{port}" in str(built.database)
+
+
+def test_a_server_that_was_replaced_is_not_used(postgres_built: BuiltLedger) -> None:
+    """A promotion begins a new timeline; who has met it takes nothing from an older one."""
+    pool = PostgresPool(postgres_built.database.settings)
+    with pool.connection() as connection:
+        assert not connection.closed
+    pool.forget()
+    pool._timeline.newest += 1
+    with pytest.raises(psycopg.OperationalError, match="had taken its place"), pool.connection():
+        pass
+    pool.close()
 
 
 def test_a_closed_ledger_says_so(postgres_built: BuiltLedger) -> None:

@@ -117,7 +117,8 @@ def test_the_service_s_role_does_all_the_service_does(
 ) -> None:
     """Opening, recording few and many, keeping aside, projections; nothing is created."""
     built, database = service
-    require_service_rights(database)
+    found = standing(database)
+    assert (found.excess, found.lacking) == ((), ())
     built.ledger.close()
     built.ledger = TrialLedger(database, built.files)
     require_receipt(built, answer(built, signed := bag(built, 1)), signed)
@@ -212,7 +213,35 @@ def test_granting_takes_back_what_was_too_much(
     postgres.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA ledger TO {role}", name)
     assert len(excess_rights(database)) > 10
     grant_service(built.database, role)
-    assert standing(database) == standing(database).__class__(role, (), ())
+    found = standing(database)
+    assert (found.role, found.excess, found.lacking) == (role, (), ())
+
+
+@pytest.mark.parametrize("value", ["off", "local"])
+def test_a_server_that_may_lose_commits_is_refused_by_the_name_of_its_setting(
+    postgres: PostgresServer, service: tuple[BuiltLedger, Database], value: str
+) -> None:
+    """Also where only this role or this database is set so; local matters only with standbys."""
+    _, database = service
+    role = database.settings["user"]
+    before = standing(database).lossy
+    postgres.execute(f"ALTER ROLE {role} SET synchronous_commit = {value}")
+    with postgres.connect() as connection:
+        answers = [connection.execute(f"SHOW {name}").fetchone() for name in
+                   ("fsync", "full_page_writes", "synchronous_standby_names")]  # fmt: skip
+    fsync, pages, standbys = (str(row[0]) for row in answers if row is not None)
+    expected = value == "off" or bool(standbys)
+    found = standing(database).lossy
+    assert any(one.startswith(f"synchronous_commit is {value}") for one in found) == expected
+    assert any(one.startswith("fsync is off") for one in found) == (fsync == "off")
+    assert any(one.startswith("full_page_writes is off") for one in found) == (pages == "off")
+    if found:
+        with pytest.raises(TrustFailure) as refused:
+            require_service_rights(database)
+        assert refused.value.code == "database.not-durable"
+        assert all(one in refused.value.message for one in found)
+    postgres.execute(f"ALTER ROLE {role} RESET synchronous_commit")
+    assert standing(database).lossy == before
 
 
 def test_a_role_that_is_not_there_is_told(built: BuiltLedger, postgres_built: BuiltLedger) -> None:

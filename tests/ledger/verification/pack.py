@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from ledger.clock import SystemClock
+from ledger.concealment.evidence import revealing
+from ledger.concealment.openings import Openings
+from ledger.concealment.settings import has_keys, open_vault
 from ledger.publication.bundling import Beside, write_bundle
 from ledger.signing.strict_json import JsonObject, parse_object
 from ledger.storage.evidence import DatabaseEvidence
 from ledger.storage.published_evidence import open_published
 from ledger.verification.archive import Member, measure, write_archive
 from ledger.verification.manifest import MANIFEST, manifest_bytes
+from tests.build_ledger import TRIAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,12 +33,15 @@ BESIDE = Beside(software="trial-ledger 0", pages=PAGES)
 def made(
     database: Path, path: Path, published: Path | None = None, *, beside: Beside = BESIDE
 ) -> Path:
-    """The bundle of a database and of what was published beside it."""
-    with (
-        open_published(published) as found,
-        DatabaseEvidence(database) as source,
-        path.open("wb") as file,
-    ):
+    """The bundle of a database and of what was published beside it, opened where it has keys."""
+    with ExitStack() as stack:
+        reveal = None
+        if has_keys(database):
+            vault = stack.enter_context(open_vault(TRIAL, database, clock=SystemClock()))
+            reveal = revealing(Openings(vault), keep_erased=False)
+        found = stack.enter_context(open_published(published))
+        source = stack.enter_context(DatabaseEvidence(database, reveal=reveal))
+        file = stack.enter_context(path.open("wb"))
         write_bundle(file, source, beside, found)
     return path
 

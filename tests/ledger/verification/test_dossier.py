@@ -198,7 +198,13 @@ def test_an_unknown_subject_has_no_dossier(built: BuiltLedger, tmp_path: Path) -
     try:
         with pytest.raises(RejectedInput), (tmp_path / "d.zip").open("wb") as file:
             write_dossier(
-                file, ledger, "SY01-0099", purpose="", now=built.now, software="", pages={}
+                file,
+                ledger,
+                "SY01-0099",
+                purpose="",
+                now=built.now,
+                software="trial-ledger 0",
+                pages={},
             )
         assert ledger.application.store.head().size == size
     finally:

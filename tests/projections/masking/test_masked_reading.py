@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from threading import Barrier, Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -161,6 +164,39 @@ def test_a_reading_kept_open_reads_as_a_new_one(template: Twins) -> None:
             assert kept.enrolment() == fresh.enrolment()
             assert kept.audit_trail(limit=10_000) == fresh.audit_trail(limit=10_000)
         twins.close()
+
+
+def test_many_threads_read_what_one_would(template: Twins) -> None:
+    """While the head moves on; folds and snapshots are shared between them."""
+    with lived(template, EVERYTHING[:8]) as twins:
+        twin = twins.pair[0]
+        shared = MaskedProjections(twin.built.ledger)
+        earlier = twin.built.now.date()
+        stop, gate = Event(), Barrier(9)
+
+        def hammer(number: int) -> int:
+            gate.wait(30)
+            asked = 0
+            while not stop.is_set() or asked < 5:
+                day = None if number % 2 else earlier - timedelta(days=number + asked % 12)
+                course: Any = shared.replay(ONE, day)
+                assert course is None or course["subject"]["subject"] == ONE
+                assert shared.subjects(limit=2)[0]["subject"] == ONE
+                assert [*shared.audit_entries()]
+                asked += 1
+            return asked
+
+        with ThreadPoolExecutor(8) as pool:
+            running = [pool.submit(hammer, number) for number in range(8)]
+            gate.wait(30)
+            for step in EVERYTHING[8:14]:
+                take(twins, step)
+            stop.set()
+            assert all(one.result(60) >= 5 for one in running)
+        fresh = MaskedProjections(twin.built.ledger)
+        for name in (ONE, TWO):
+            assert shared.subject(name) == fresh.subject(name)
+        assert shared.audit_trail(limit=10_000) == fresh.audit_trail(limit=10_000)
 
 
 def test_the_masked_report_names_what_it_withholds_and_why(template: Twins) -> None:

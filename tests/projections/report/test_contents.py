@@ -43,6 +43,7 @@ SECTIONS = (
     "refusals",
     "corrections",
     "late-entries",
+    "personal-data",
     "delegation",
     "keys",
     "signatures",

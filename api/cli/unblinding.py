@@ -1,0 +1,96 @@
+"""``trial-ledger unblind``: break one subject's blind in an emergency and read the arm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from api.cli import options
+from api.client import LedgerReader
+from api.identity import Identity
+from ledger.errors import LedgerError
+from ledger.vocabulary import Role
+
+
+@click.command()
+@click.option("--url", required=True, envvar="LEDGER_URL", help="Where the ledger is served.")
+@click.option("--trial", required=True, envvar="LEDGER_TRIAL", help="The trial's id.")
+@click.option(
+    "--identity",
+    "identity_file",
+    required=True,
+    envvar="LEDGER_IDENTITY",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your identity file: you sign, nobody else is asked.",
+)
+@click.option("--subject", "subject_id", required=True, help="The subject, such as SY01-0007.")
+@click.option(
+    "--role",
+    type=click.Choice([Role.PRINCIPAL_INVESTIGATOR.value, Role.SUB_INVESTIGATOR.value]),
+    help="As what you read, if you hold more than one role.",
+)
+@click.option("--reason", help="The reason as a code, if there is time; else record it later.")
+@click.option(
+    "--told",
+    multiple=True,
+    default=("treating-physician",),
+    show_default=True,
+    help="Who is told the arm. May be repeated.",
+)
+@click.option("--again", is_flag=True, help="Only read again what you have broken already.")
+@click.option("--yes", is_flag=True, help="Do not ask whether this is the right subject.")
+@options.as_json
+def unblind(  # noqa: PLR0913 - one parameter an option
+    *,
+    url: str,
+    trial: str,
+    identity_file: Path,
+    subject_id: str,
+    role: str | None,
+    reason: str | None,
+    told: tuple[str, ...],
+    again: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Break the blind of one subject and show the arm at once.
+
+    For a physician of the site, in any state of the trial. Everybody concerned will see that it
+    happened and by whom, nobody sees the arm by it. The medical reason is due afterwards.
+    """
+    identity = Identity.load(identity_file)
+    if not again and not yes:
+        click.confirm(f"Break the blind of {subject_id}, for good?", abort=True, err=True)
+    with LedgerReader(url, trial, identity, role=role) as ledger:
+        try:
+            found = (
+                ledger.arm_of(subject_id)
+                if again
+                else ledger.break_blind(subject_id, told_to=told, reason_code=reason)
+            )
+        except LedgerError:
+            click.echo(
+                "Without an answer in time, open the subject's sealed envelope. "
+                "To read once more what you have broken: trial-ledger unblind --again.",
+                err=True,
+            )
+            raise
+    if as_json:
+        options.print_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    click.echo(f"{found['subject']}: ARM {found['arm']}")
+    click.echo(f"  {found['arm_label']}; {found['planned_infusions']} infusion(s) planned")
+    for row in found["allocations"]:
+        click.echo(f"  allocated on {row['on']} by {row['method']}: {row['arm']}")
+    blind = found["blind"]
+    if blind is not None and blind["reason"] == "due":
+        click.echo(
+            f"  Record the medical reason until {blind['reason_due']}: {blind['reason_in']} "
+            f"with unblinding {blind['event']}."
+        )

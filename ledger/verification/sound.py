@@ -1,0 +1,264 @@
+"""Entries that are in order by themselves: what can be checked without knowing the rest of the log.
+
+Reading, hashing and signatures take nearly all the time of a verification and need no order, so
+they can be done anywhere (`ledger.verification.crew`). Where nothing is wrong with an entry, a
+short `Sound` goes back, and the checks in order of the log need no more. Every other entry is read
+again by those checks themselves, which alone say what is wrong: `Sound` never stands for a finding.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from ledger.errors import LedgerError
+from ledger.history import ACCEPTED
+from ledger.log.entry import Entry, entry_hash, link_hash_in, parse_entry
+from ledger.log.tree import leaf_hash
+from ledger.signing.authority import self_certified, site_of
+from ledger.signing.envelope import Event, parse_event
+from ledger.signing.jwk import PublicJwk, parse_jwk
+from ledger.signing.rfc3339 import parse_recorded_at
+from ledger.signing.sealing import open_sealed, parse_disclosure
+from ledger.signing.statement import Signature, Statement, parse_statement, verify_signature
+from ledger.vocabulary import Kind, StreamFamily, vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ledger.signing.strict_json import JsonObject, JsonValue
+    from ledger.vocabulary import TypeRule
+
+Columns: TypeAlias = tuple[object, object, object, object]
+"""Stream, number in it, type and event id, as a database keeps them beside an entry."""
+
+Row: TypeAlias = "tuple[int, object, Columns | None, Sequence[tuple[object, object]]]"
+"""Position, bytes, columns, and number and text of each disclosure: all as they were found."""
+
+Verdict: TypeAlias = tuple[tuple[Any, ...] | None, tuple[str, ...]]
+"""The members of a `Sound`, else None; and the kids whose signature over the statement holds."""
+
+NAMED_BY: Final = {
+    "subject_id": ("subject", "treatment"),
+    "site": ("site",),
+    "lot": ("lot",),
+}
+"""Members of a payload that name the stream's own subject, site or lot."""
+
+APART: Final = frozenset(
+    (
+        "randomization-list.sealed.v1",
+        "randomization.recorded.v1",
+        "allocation.revealed.v1",
+        "site.activated.v1",
+        "personal-data.erased.v1",
+    )
+)
+"""Types beside those of results and targets that other checks look into."""
+
+_FAMILIES: Final = frozenset(("site", "subject", "treatment"))
+_EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
+_SECOND: Final = timedelta(seconds=1)
+
+
+class Sound(NamedTuple):
+    """An entry with which nothing is wrong, as far as it can be judged by itself.
+
+    ``link`` and ``stream_prev`` have 32 bytes. ``day_at`` is the instant (Unix seconds) whose
+    local day delegations are asked for, ``stated_day`` the day the event's own time spells.
+    ``signers`` are kids with the meanings they signed with; each signature holds. ``request`` is
+    what an acceptance answers. ``withheld`` counts sealed members without an opening.
+    """
+
+    sha256: str
+    leaf: bytes
+    prev: str
+    recorded_at: str
+    stream: str
+    stream_seq: int
+    stream_prev: bytes
+    link: bytes
+    id: str
+    type: str
+    source: str
+    trialid: str
+    site: str | None
+    stated_day: str
+    day_at: int
+    signers: tuple[tuple[str, str | None], ...]
+    request: tuple[str, int, str] | None
+    withheld: int
+
+
+class Examiner:
+    """Examines rows under the keys it was told of or met.
+
+    A key is bound to its thumbprint by a hash, so whether a signature holds does not depend on
+    where in the log the key stands; whether the key was in force there is judged in order.
+    """
+
+    def __init__(self) -> None:
+        self._keys: dict[str, PublicJwk] = {}
+
+    def learn(self, keys: Iterable[JsonValue]) -> None:
+        """Take in public keys as JWK objects."""
+        for jwk in keys:
+            key = parse_jwk(jwk)
+            self._keys[key.kid] = key
+
+    def examine(self, rows: Sequence[Row]) -> tuple[list[Verdict], list[JsonObject]]:
+        """A verdict for each row, and the keys that the rows brought along; never raises."""
+        parsed = [_parsed(row[1]) for row in rows]
+        brought: list[JsonObject] = []
+        for one in parsed:
+            if one is not None:
+                brought += self._met(one[2])
+        return [
+            (None, ()) if one is None else self._verdict(row, *one)
+            for row, one in zip(rows, parsed, strict=True)
+        ], brought
+
+    def _met(self, event: Event) -> list[JsonObject]:
+        try:
+            keys = self_certified(event)
+        except LedgerError:
+            return []  # named when the statement is judged
+        self._keys.update(keys)
+        return [key.as_object() for key in keys.values()]
+
+    def _verdict(self, row: Row, entry: Entry, statement: Statement, event: Event) -> Verdict:
+        held = tuple([s.kid for s in statement.signatures if self._holds(statement, s)])
+        if len(held) == len(statement.signatures):
+            sound = _sound(row, entry, statement, event)
+            return (None if sound is None else tuple(sound)), held
+        return None, held
+
+    def _holds(self, statement: Statement, signature: Signature) -> bool:
+        key = self._keys.get(signature.kid)
+        if key is None:
+            return False
+        try:
+            verify_signature(statement, signature, key)
+        except LedgerError:
+            return False
+        return True
+
+
+def _parsed(data: object) -> tuple[Entry, Statement, Event] | None:
+    if not isinstance(data, bytes):
+        return None
+    try:
+        entry = parse_entry(data)
+        statement = parse_statement(entry.statement)
+        return entry, statement, parse_event(statement.payload)
+    except LedgerError:
+        return None
+
+
+def _sound(row: Row, entry: Entry, statement: Statement, event: Event) -> Sound | None:
+    """The entry's `Sound`; None when any check might have something to say about it."""
+    seq, data, columns, openings = row
+    rule = vocabulary().get(event.type)
+    if not isinstance(data, bytes) or rule is None or not _is_plain(rule, event):
+        return None
+    if entry.seq != seq or entry.stream != event.subject or not _agree(columns, entry, event):
+        return None
+    request = _request(event) if event.type == ACCEPTED else None
+    withheld, recorded_at = _withheld(statement, event, openings), _recorded(entry.recorded_at)
+    if withheld is None or recorded_at is None or (event.type == ACCEPTED and request is None):
+        return None
+    return Sound(
+        sha256=entry_hash(data),
+        leaf=leaf_hash(data),
+        prev=entry.prev,
+        recorded_at=entry.recorded_at,
+        stream=entry.stream,
+        stream_seq=entry.stream_seq,
+        stream_prev=bytes.fromhex(entry.stream_prev),
+        link=bytes.fromhex(link_hash_in(data)),
+        id=event.id,
+        type=event.type,
+        source=event.source,
+        trialid=event.trialid,
+        site=site_of(event),
+        stated_day=event.time[:10],
+        day_at=recorded_at
+        if rule.kind is Kind.COMMAND
+        else (event.occurred_at - _EPOCH) // _SECOND,
+        signers=signers_of(statement),
+        request=request,
+        withheld=withheld,
+    )
+
+
+def signers_of(statement: Statement) -> tuple[tuple[str, str | None], ...]:
+    """Kids and meanings, in the order of the signatures."""
+    return tuple((s.kid, s.meaning and s.meaning.value) for s in statement.signatures)
+
+
+def _is_plain(rule: TypeRule, event: Event) -> bool:
+    """Whether the type is one that nothing but order and authority asks about, in its stream."""
+    if rule.stream is StreamFamily.TARGET or rule.name in APART:
+        return False
+    if rule.kind is Kind.RESULT and rule.name != ACCEPTED:
+        return False
+    family, _, name = event.subject.partition("/")
+    if family not in _FAMILIES or rule.stream not in (family, StreamFamily.ANY):
+        return False
+    return all(
+        family not in families or event.data.get(member, name) == name
+        for member, families in NAMED_BY.items()
+    )
+
+
+def _agree(columns: Columns | None, entry: Entry, event: Event) -> bool:
+    if columns is None:
+        return True
+    stream, number, type_name, event_id = columns
+    return (
+        stream == entry.stream
+        and type(number) is int
+        and number == entry.stream_seq
+        and type_name == event.type
+        and event_id == bytes.fromhex(event.id.replace("-", ""))
+    )
+
+
+def _request(event: Event) -> tuple[str, int, str] | None:
+    request = event.data.get("request")
+    if not isinstance(request, dict) or request.keys() != {"id", "seq", "sha256"}:
+        return None
+    name, seq, sha256 = request["id"], request["seq"], request["sha256"]
+    if isinstance(name, str) and type(seq) is int and isinstance(sha256, str):
+        return name, seq, sha256
+    return None
+
+
+def _withheld(
+    statement: Statement, event: Event, openings: Sequence[tuple[object, object]]
+) -> int | None:
+    """How many sealed members stay closed; None when their openings are not in order."""
+    # Most entries seal nothing, and looking for digests takes as long as reading the event.
+    payload = statement.payload
+    if not openings and not (b'"_sd"' in payload or b'"..."' in payload or b"\\" in payload):
+        return 0
+    texts = [text for _, text in openings if isinstance(text, str)]
+    try:
+        missing = open_sealed(event.data, [parse_disclosure(text) for text in texts])[2]
+    except (LedgerError, UnicodeError):
+        return None
+    if len(texts) != len(openings):
+        return None
+    if not missing and [number for number, _ in openings] != [*range(len(openings))]:
+        return None
+    return len(missing)
+
+
+@lru_cache(maxsize=16)
+def _recorded(text: str) -> int | None:
+    """Unix seconds of a ``recorded_at``; entries of one commit share it."""
+    try:
+        return (parse_recorded_at(text) - _EPOCH) // _SECOND
+    except LedgerError:
+        return None

@@ -1,0 +1,27 @@
+"""The process beside a verification that examines pages; started by `ledger.verification.crew`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from ledger.verification.crew import framed, received
+from ledger.verification.sound import Examiner
+
+
+def main() -> None:
+    """Examine the rows that come until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked decides when to stop
+    examiner = Examiner()
+    while True:
+        try:
+            rows, keys = received(sys.stdin.buffer)
+        except EOFError:
+            return
+        examiner.learn(keys)
+        sys.stdout.buffer.write(framed(examiner.examine(rows)))
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

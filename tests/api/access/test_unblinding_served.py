@@ -1,0 +1,125 @@
+"""The emergency against a real server: the client, and the command a physician types at night."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.client import LedgerReader
+from api.identity import Identity
+from ledger.errors import TrustFailure
+from tests.build_ledger import COORDINATOR, INVESTIGATOR, SITE, TRIAL, party
+from tests.projections.masking.build_twins import ONE, THREE, TWO, build_twins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.api.conftest import Running
+
+SECOND = f"/sites/{SITE}/persons/si-02"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server, and the arms of its subjects for the story alone."""
+
+    running: Running
+    arms: Mapping[str, str | None]
+
+    @property
+    def url(self) -> str:
+        """The service's address."""
+        return self.running.url
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One trial behind a real server, with a second physician."""
+    from tests.api.conftest import start
+
+    twins = build_twins([tmp_path_factory.mktemp(name) for name in ("left", "right")])
+    twin = twins.pair[0]
+    twin.built.parties[SECOND] = party(SECOND, "Dr Ma")
+    twin.built.register(SECOND)
+    twin.built.grant(SECOND, "sub-investigator", f"site/{SITE}")
+    arms = {name: twin.arm(name) for name in (ONE, TWO)}
+    twins.close()
+    running = start(twin.built)
+    yield Served(running, arms)
+    running.stop()
+
+
+def identity(served: Served, source: str) -> Identity:
+    """Somebody's identity."""
+    return Identity(source, served.running.built.parties[source].key)
+
+
+def unblind(served: Served, path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Type the command."""
+    return subprocess.run(
+        [
+            sys.executable, "-m", "api.cli", "unblind", "--url", served.url, "--trial", TRIAL,
+            "--identity", str(path), *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )  # fmt: skip
+
+
+def test_a_masked_physician_is_told_the_arm_in_one_call(served: Served) -> None:
+    """And can read it again, but not another subject's."""
+    physician = identity(served, INVESTIGATOR)
+    with LedgerReader(served.url, TRIAL, physician, masked=True) as ledger:
+        assert ledger.break_blind(ONE)["arm"] == served.arms[ONE]
+        assert ledger.arm_of(ONE)["blind"]["reason"] == "due"
+        with pytest.raises(TrustFailure) as caught:
+            ledger.arm_of(TWO)
+    assert caught.value.code == "unblinding.not-broken"
+
+
+def test_nothing_is_broken_for_who_would_be_told_nothing(served: Served) -> None:
+    """A coordinator's call is refused before anything is posted."""
+    with LedgerReader(served.url, TRIAL, identity(served, COORDINATOR)) as ledger:
+        with pytest.raises(TrustFailure) as caught:
+            ledger.break_blind(TWO)
+        assert caught.value.code == "access.role"
+        assert not ledger.json(f"/subjects/{TWO}")["flags"]["blind_broken"]
+
+
+def test_the_command_shows_the_arm_and_until_when_the_reason_is_due(
+    served: Served, tmp_path: Path
+) -> None:
+    """With --again it reads once more and breaks nothing."""
+    path = tmp_path / "me.identity"
+    identity(served, SECOND).save(path)
+    shown = unblind(served, path, "--subject", TWO, "--yes")
+    assert shown.returncode == 0, shown.stderr
+    assert f"{TWO}: ARM {served.arms[TWO]}" in shown.stdout
+    assert "Record the medical reason until" in shown.stdout
+    again = unblind(served, path, "--subject", TWO, "--again", "--json")
+    assert json.loads(again.stdout)["arm"] == served.arms[TWO]
+    with LedgerReader(served.url, TRIAL, identity(served, INVESTIGATOR)) as ledger:
+        assert len(ledger.json(f"/subjects/{TWO}")["unblindings"]) == 1
+
+
+def test_the_command_asks_first_and_says_what_else_can_be_done(
+    served: Served, tmp_path: Path
+) -> None:
+    """A wrong subject id must not break a blind; without an answer there are envelopes."""
+    path = tmp_path / "me.identity"
+    identity(served, SECOND).save(path)
+    unasked = unblind(served, path, "--subject", TWO)
+    assert unasked.returncode == 1
+    assert f"Break the blind of {TWO}" in unasked.stderr
+    none = unblind(served, path, "--subject", THREE, "--yes")
+    assert none.returncode == 2
+    assert "has not been randomized" in none.stderr
+    assert "envelope" in none.stderr
