@@ -16,7 +16,6 @@ import urllib3
 from ledger.service import LedgerFiles, TrialLedger
 from ledger.storage.evidence import verify_ledger
 from tests.build_ledger import TRIAL, BuiltLedger, build_ledger
-from tests.faults.cluster import files_for_node
 from tests.faults.serving import Sender, Service, sending
 from tests.ledger.build_service import require_sound
 
@@ -239,16 +238,15 @@ def test_what_was_posted_is_read_through_any_worker_at_once(
 
 @pytest.mark.long
 def test_two_nodes_on_one_server_each_with_its_writer_make_one_log(
-    postgres_built: BuiltLedger, tmp_path: Path
+    postgres_built: BuiltLedger,
 ) -> None:
-    """PostgreSQL, two workers and a writer a node, one writer killed under load: no fork."""
+    """PostgreSQL, two workers and a writer a node, one writer killed under load: no fork.
+
+    They share files and key store, as nodes must share the keys of what is concealed.
+    """
     built = postgres_built
-    files = built.files.keys.parent
-    second = files_for_node(files, tmp_path / "second")
-    nodes = [
-        Service(built.database.url, ("--workers", "2", "--files", str(place)))
-        for place in (files, second)
-    ]
+    options = ("--workers", "2", "--files", str(built.files.keys.parent))
+    nodes = [Service(built.database.url, options) for _ in range(2)]
     try:
         for one in nodes:
             one.start()
