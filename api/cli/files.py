@@ -25,6 +25,8 @@ from ledger.verification.__main__ import COULD_NOT_CHECK, DAMAGED, as_json, as_l
 from ledger.verification.bundle import BundleEvidence, kind_of_bundle, verify_opened
 from ledger.verification.cosignatures import Asked
 from ledger.verification.dossier import verify_dossier
+from ledger.verification.evidence import HeadNote
+from ledger.verification.held import check_held
 from ledger.verification.manifest import DOSSIER, LOG
 from ledger.verification.publication import AUTHORITIES
 from ledger.verification.report import Status
@@ -34,6 +36,7 @@ from ledger.vocabulary import Role
 if TYPE_CHECKING:
     from ledger.verification.report import RootOfTrust, VerificationReport
 
+_LONGEST_HELD = 1_000_000
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SCHEMA, _PROJECTIONS = ELSEWHERE
@@ -79,14 +82,33 @@ def policy_option(command: F) -> F:
     )(command)
 
 
+def held_option(command: F) -> F:
+    """``--checkpoint FILE``, as often as wanted."""
+    return click.option(
+        "--checkpoint",
+        "held",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="A checkpoint or receipt that somebody else holds; the log must contain it.",
+    )(command)
+
+
+def read_held(path: Path) -> HeadNote:
+    """A note or receipt somebody holds; the file's name is what findings call it."""
+    with path.open("rb") as file:
+        return HeadNote(file.read(_LONGEST_HELD), path.name)
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a verifier brings along: root of trust, witness policy, certificates, who he is."""
+    """What a verifier brings along: trust, policy, certificates, who he is, what others hold."""
 
     trust: RootOfTrust | None = None
     asked: Asked | None = None
     certificates: Path | None = None
     access: Access | None = None
+    held: tuple[HeadNote, ...] = ()
 
 
 def read_asked(policy: Path | None) -> Asked | None:
@@ -125,6 +147,8 @@ def verify_file(path: Path, given: Given, *, machine: bool) -> None:
     report, schema = (
         (verify_dossier(path, trust=given.trust), []) if kind == DOSSIER else _log(path, given)
     )
+    if given.held and kind == DOSSIER:
+        raise click.UsageError("A dossier is not the whole log: --checkpoint cannot be compared.")
     _tell(report, schema, kind=kind, machine=machine)
 
 
@@ -152,6 +176,8 @@ def _log(path: Path, given: Given) -> tuple[VerificationReport, list[str]]:
         with progress_bar("Checking payloads") as progress:
             above = [str(found) for found in check_conformance(source, progress)]
         stamps = stamp_findings(source.publication, source, given.certificates)
+        if given.held and given.trust is not None:
+            above += [str(found) for found in check_held(source, given.held, given.trust.vkey)]
     done = {_SCHEMA} | ({AUTHORITIES} if stamps is not None else set())
     reasons = {name: why for name, why in report.reasons.items() if name not in done}
     reasons[_PROJECTIONS] = "a bundle holds none"

@@ -13,9 +13,11 @@ from eventsourcing.persistence import PersistenceError
 from api.cli import options
 from api.cli.files import (
     Given,
+    held_option,
     policy_option,
     read_access,
     read_asked,
+    read_held,
     remote_options,
     verify_file,
     verify_remote,
@@ -36,6 +38,7 @@ from ledger.storage.database import Database
 from ledger.storage.open_evidence import open_evidence
 from ledger.storage.published_evidence import open_published
 from ledger.verification.__main__ import publication_lines
+from ledger.verification.held import check_held
 from ledger.verification.publication import AUTHORITIES
 from ledger.verification.reading import read_row
 from ledger.verification.report import RootOfTrust, Status
@@ -44,15 +47,17 @@ from ledger.verification.run import verify as verify_evidence
 from projections.reading import Projections, opened, projections_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ledger.concealment.vault import Vault
     from ledger.verification.cosignatures import Asked
+    from ledger.verification.evidence import HeadNote
     from ledger.verification.report import VerificationReport
 
 DAMAGED = 1
 KEYS = "keys of what is concealed"
+HELD = "checkpoints held elsewhere"
 COULD_NOT_CHECK = 2
 
 
@@ -63,6 +68,7 @@ COULD_NOT_CHECK = 2
 @click.option("--genesis", help="SHA-256 of entry 0, as handed over out of band.")
 @certificates
 @policy_option
+@held_option
 @remote_options
 @receipt_options
 @options.as_json
@@ -79,6 +85,7 @@ def verify(  # noqa: PLR0913 - one parameter an option
     genesis: str | None,
     tsa_certificates: Path | None,
     policy: Path | None,
+    held: tuple[Path, ...],
     receipt: Path | None,
     entry: Path | None,
     event_id: str | None,
@@ -109,6 +116,10 @@ def verify(  # noqa: PLR0913 - one parameter an option
     trust, and their quorum must be met; with --tsa-certificates the authorities' signatures under
     the time stamps are checked too.
 
+    With --checkpoint, as often as you like, the log must contain what somebody else holds: a note
+    a witness signed, an older bundle's checkpoint, a receipt. So a ledger that shows two histories
+    is found out.
+
     Exit status: 0 sound, 1 damaged, 2 could not check.
     """
     try:
@@ -116,7 +127,12 @@ def verify(  # noqa: PLR0913 - one parameter an option
             verify_one(receipt, vkey, entry=entry, event_id=event_id, as_json=as_json)
             return
         access = read_access(identity, role)
-        given = Given(root_of_trust(vkey, genesis), read_asked(policy), tsa_certificates, access)
+        trust = root_of_trust(vkey, genesis)
+        if held and (trust is None or url is not None):
+            raise click.UsageError("--checkpoint needs --key and --genesis, and no --url.")
+        given = Given(
+            trust, read_asked(policy), tsa_certificates, access, tuple(map(read_held, held))
+        )
         if bundle is not None:
             verify_file(bundle, given, machine=as_json)
             return
@@ -129,6 +145,7 @@ def verify(  # noqa: PLR0913 - one parameter an option
             trust=given.trust,
             tsa_certificates=tsa_certificates,
             asked=given.asked,
+            held=given.held,
         )
     except LedgerError as error:
         click.echo(f"Could not check: {error}", err=True)
@@ -149,7 +166,8 @@ class Examination:
 
     ``storage`` is about the database file and its schema, ``schema`` about payloads, ``derived``
     about the projections, ``stamps`` about the authorities' signatures under time stamps,
-    ``custody`` about the keys of what is concealed; None when there was nothing to compare, or
+    ``custody`` about the keys of what is concealed, ``held`` about checkpoints that others hold;
+    None when there was nothing to compare, or
     nothing to compare it with.
     """
 
@@ -159,11 +177,12 @@ class Examination:
     derived: list[str] | None = None
     stamps: list[str] | None = None
     custody: list[str] | None = None
+    held: list[str] | None = None
 
     @property
     def above(self) -> list[str]:
         """All findings of the layers above the kernel."""
-        layers = (self.storage, self.schema, self.derived, self.stamps, self.custody)
+        layers = (self.storage, self.schema, self.derived, self.stamps, self.custody, self.held)
         return [line for found in layers for line in found or ()]
 
     @property
@@ -180,6 +199,7 @@ class Examination:
             "projections": self.derived,
             AUTHORITIES: self.stamps,
             KEYS: self.custody,
+            HELD: self.held,
         }
         done = [name for name, found in layers.items() if found is not None]
         return [*(check.label for check in self.report.checks_done), *done]
@@ -217,6 +237,7 @@ class Examination:
             projections=self.derived,
             timestamps=self.stamps,
             custody=self.custody,
+            held=self.held,
             checks_done=[check.label for check in self.report.checks_done],
             not_checked=self.not_checked,
             reasons=self.reasons,
@@ -231,12 +252,13 @@ def examine(
     trust: RootOfTrust | None = None,
     tsa_certificates: Path | None = None,
     asked: Asked | None = None,
+    held: Sequence[HeadNote] = (),
 ) -> Examination:
     """Verify a database, what was published beside it, its schema, payloads and projections.
 
     Without ``head_file`` the one beside the database is taken, if there is one; the authorities of
     time stamps are checked where there are certificates to check them with, witnesses against the
-    policy ``asked``.
+    policy ``asked``, and ``held`` against the log when there is a root of trust.
     Raises Unavailable when the database cannot be opened at all, TrustFailure
     ``timestamps.certificates``.
     """
@@ -257,12 +279,15 @@ def examine(
                 source, trust=trust, progress=progress, published=published, asked=asked
             )
         storage = [str(found) for found in source.storage()]
+        others = None
+        if held and trust is not None:
+            others = [str(found) for found in check_held(source, held, trust.vkey)]
         if report.obstacle:
-            return Examination(report, storage, stamps=stamps, custody=keys)
+            return Examination(report, storage, stamps=stamps, custody=keys, held=others)
         with progress_bar("Checking payloads") as progress:
             schema = [str(found) for found in check_conformance(source, progress)]
     derived = _compare_projections(named, damaged=bool(report.findings))
-    return Examination(report, storage, schema, derived, stamps, keys)
+    return Examination(report, storage, schema, derived, stamps, keys, others)
 
 
 @contextmanager

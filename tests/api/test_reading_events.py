@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.errors import TrustFailure
 from ledger.log.checkpoint import open_checkpoint
 from ledger.log.entry import entry_hash
 from ledger.log.note import VerifierKey
@@ -42,6 +43,23 @@ def test_the_receipt_is_the_one_given_with_the_201(built: BuiltLedger, client: F
         read = client.get(f"{BASE}/events/{members['id']}/receipt")
         assert read.content_type == "text/plain; charset=utf-8"
         assert read.text == members["receipt"]
+
+
+@pytest.mark.parametrize("query", ["", "?latest=true", "?size={size}"])
+def test_a_ledger_in_doubt_gives_no_receipt_beyond_the_kept_head(
+    query: str, built: BuiltLedger, client: FlaskClient
+) -> None:
+    """503 with the reason, under whichever checkpoint it is asked for; the entry can be read."""
+    kept = built.files.head.read_text()
+    record = built.record(identify(built, 1))
+    built.files.head.write_text(kept)
+    built.ledger.refuse(TrustFailure("head.forked", "This is another history."))
+    address = f"{BASE}/events/{record.id}"
+    size = built.ledger.application.store.head().size
+    told = client.get(f"{address}/receipt{query.format(size=size)}")
+    assert (told.status_code, told.get_json()["code"]) == (503, "receipt.unconfirmed")
+    assert "This is another history." in told.get_json()["detail"]
+    assert client.get(address).status_code == 200
 
 
 @pytest.mark.parametrize("suffix", ["", "/receipt"])

@@ -45,7 +45,7 @@ Nothing that lies beside it can tell; only what others hold can:
 | a monitor with its state | `verify --url URL --state FILE` (`head-file.rolled-back`, `head-file.forked`) |
 | a witness | it refuses to cosign what does not continue what it saw (409), and the service stops signing (`head.witness-holds-another`, `head.witness-knows-more`) |
 | two witnesses that were shown two heads | their notes: of one size under one key with two roots, these two files are the proof |
-| anybody with a checkpoint, a witness's note, an older bundle or a receipt | `ledger.verification.held.check_held` against a database or bundle (`head-file.held-forked`, `head-file.held-rolled-back`) |
+| anybody with a checkpoint, a witness's note, an older bundle's checkpoint or a receipt | `verify --checkpoint FILE` of a database or bundle (`head-file.held-forked`, `head-file.held-rolled-back`) |
 
 ## A receipt said again
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import urllib3
+from click.testing import CliRunner
 
+from api.cli import cli
 from ledger.log.cosignature import open_cosigned
 from ledger.storage.evidence import DatabaseEvidence
 from ledger.verification.bundle import BundleEvidence
@@ -106,6 +108,18 @@ def test_the_fork_shows_when_a_note_meets_the_other_copy(split: SplitView) -> No
     assert held(split.one, split.notes[0]) == held(split.other, split.notes[1]) == []
     assert held(split.one, split.notes[1]) == [("head-file.held-forked", SIZE - 1)]
     assert held(split.other, split.notes[0]) == [("head-file.held-forked", SIZE - 1)]
+
+
+def test_the_command_names_the_fork(split: SplitView, tmp_path: Path) -> None:
+    """``verify --checkpoint``: status 1 with the other history's note, 0 with one's own."""
+    trust = split.one.trust
+    for number, status in ((0, 0), (1, 1)):
+        note = tmp_path / "note"
+        note.write_text(split.notes[number], encoding="utf-8")
+        for where in (["--database", split.one.url], [str(split.one.issued / "bundle.zip")]):
+            shown = CliRunner().invoke(cli, ["verify", *where, *trust, "--checkpoint", str(note)])
+            assert shown.exit_code == status
+            assert ("head-file.held-forked" in shown.output) == bool(status)
 
 
 def test_a_witness_that_saw_one_refuses_the_other(

@@ -85,6 +85,14 @@ def require_refusal(built: BuiltLedger, code: str, *told: str) -> None:
     TALLY[f"refused to sign: {code}"] += 1
 
 
+def bring_apart(built: BuiltLedger, place: Path) -> None:
+    """The keys of what is concealed, which are backed up apart from the records."""
+    for suffix in (".kek", ".allocation.kek", ".concealed"):
+        name = f"ledger.sqlite3{suffix}"
+        if not (place / name).exists():
+            shutil.copy(built.directory / name, place / name)
+
+
 def root_of(built: BuiltLedger) -> str:
     """The root of the newest checkpoint, hex."""
     last = built.ledger.application.store.last_checkpoint()
@@ -155,6 +163,7 @@ def test_a_stale_copy_of_database_and_head_comes_back_whole_with_the_witnesss_he
         with BundleEvidence(tmp_path / "bundle.zip") as evidence:
             supplies = [BundleSupply(evidence)] if bundle else []
             restore(backup, path, LedgerFiles.beside(path), supplies=supplies, notes=notes)
+        bring_apart(built, place)
         return f"sqlite:///{path}"
 
     stale = tmp_path / "stale"

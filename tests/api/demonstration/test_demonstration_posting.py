@@ -18,6 +18,7 @@ from api.demonstration.step import Expected, Step
 from ledger.application import LedgerApplication
 from ledger.errors import LedgerError
 from ledger.recording.genesis import Sponsor, open_trial
+from ledger.recording.writer import Writer
 from ledger.rules.deviation import deviations_of
 from ledger.rules.deviations import CASE_RULES
 from ledger.service import LedgerFiles, TrialLedger
@@ -91,7 +92,7 @@ def test_the_whole_life_is_taken_as_planned_and_shows_only_the_deviations_it_is_
     for group in requests(list(plan(load_trial("xhnkky-dfsc"), SEED))):
         assert list(answers(opened, group, hand)) == [step.expect for step in group], group
     writer = opened.writer
-    assert writer is not None
+    assert isinstance(writer, Writer)
     found: Counter[str] = Counter()
     for number in range(1, 110):
         case = writer.state.case(f"SY01-{number:04}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.errors import RejectedInput
+from ledger.recording.writer import Writer
 from ledger.signing.statement import Signer
 from tests.build_ledger import (
     COORDINATOR,
@@ -128,7 +129,7 @@ def test_a_slot_named_by_correcting_an_envelope_is_not_given_again(
 
 def next_slot(built: BuiltLedger, stratum: str) -> int | None:
     """The slot the next subject of a stratum would be given."""
-    assert built.ledger.writer is not None
+    assert isinstance(built.ledger.writer, Writer)
     return built.ledger.writer.state.allocation.next_slot(stratum)
 
 

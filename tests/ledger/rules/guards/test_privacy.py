@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.recording.writer import Writer
 from ledger.rules.guards.privacy import GUARDS
 from ledger.rules.guards.request import Request
 from ledger.signing.authority import verify_statement
@@ -47,7 +48,7 @@ def restriction(built: BuiltLedger, target: str, pointers: Sequence[str]) -> Sig
 
 def refusals_of(built: BuiltLedger, signed: Signed) -> list[str]:
     """The rule ids under which the guards of a type refuse."""
-    assert built.ledger.writer is not None
+    assert isinstance(built.ledger.writer, Writer)
     state, submission = built.ledger.writer.state, built.receive(signed)
     signers = verify_statement(submission.statement, submission.event, state.register)
     request = Request(submission.event, submission.data, signers, state, built.tick())
