@@ -77,7 +77,7 @@ def copy_command(*, database: Database, target: str, as_json: bool) -> None:
         raise RejectedInput(
             "copy.same-engine",
             "Both are of one engine.",
-            remedy="Use trial-ledger backup for SQLite, pg_dump for PostgreSQL.",
+            remedy="Use trial-ledger backup and restore.",
         )
     if goal.engine is Engine.SQLITE:
         size = copy_to_sqlite(database, goal.path)
