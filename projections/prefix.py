@@ -103,7 +103,10 @@ class Prefix:
         if self.parked:
             return bool(self.stream(stream))
         first = self._application.store.select_events(stream, limit=1)
-        return bool(first) and _seq(first[0].state) < self.size
+        try:
+            return bool(first) and _seq(first[0].state) < self.size
+        except LedgerError:  # damaged; the records behind it tell
+            return bool(self.stream(stream))
 
     def _readable(self, name: str) -> Iterator[Record]:
         """Each record of a stream that can be read; the projector parks and shows the others."""

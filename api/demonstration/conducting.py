@@ -25,6 +25,8 @@ from ledger.signing.strict_json import JsonObject, canonical, parse_object
 from ledger.trials import TrialDefinition, parse_trial
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from api.demonstration.stock import Lot
 
 REVOKED_ON = date(2024, 6, 18)
@@ -81,20 +83,32 @@ def count_at_end(seed: bytes, lots: tuple[Lot, ...], taken: dict[str, int]) -> P
 def conclude(seed: bytes, sealed_list: str) -> Pen:
     """The sponsor locks the data, then the statistician has the list opened for everybody."""
     pen = Pen(seed, "conclusion", "trial")
-    locked = pen.write(
-        "data.locked.v1",
-        {"reason": says("queries-closed", "The last visit is entered and all queries are closed.")},
-        at=at(_LOCKED, 16),
+    locked = _lock(pen, at(_LOCKED, 16), "The last visit is entered and all queries are closed.")
+    pen.write(
+        "data.unlocked.v1",
+        {"locked": locked, "reason": says("late-query", "The monitor found an open query.")},
+        at=at(_LOCKED, 17),
         by=[Mark(SPONSOR, Meaning.APPROVAL)],
     )
+    again = _LOCKED + timedelta(days=1)
+    locked = _lock(pen, at(again, 10), "The query was answered; nothing had to be corrected.")
     pen.write(
         "allocation.reveal-requested.v1",
         {"sealed_list": sealed_list, "locked": locked},
-        at=at(_LOCKED, 17),
+        at=at(again, 11),
         by=[Mark(STATISTICIAN, Meaning.APPROVAL)],
         stream="allocation/main",
     )
     return pen
+
+
+def _lock(pen: Pen, when: datetime, why: str) -> str:
+    return pen.write(
+        "data.locked.v1",
+        {"reason": says("queries-closed", why)},
+        at=when,
+        by=[Mark(SPONSOR, Meaning.APPROVAL)],
+    )
 
 
 def _suspend_and_resume(pen: Pen, definition: TrialDefinition, approvals: list[str]) -> None:

@@ -27,6 +27,8 @@ from ledger.vocabulary import Kind
 
 LAST_DAY = datetime(2025, 3, 1, tzinfo=UTC)
 NOT_A_SENDERS = {"trial.opened.v1", "dossier.issued.v1"}
+NOT_SHOWN = {"personal-data.erased.v1", "personal-data.restricted.v1"}
+"""Orders that take away what the demonstration is there to show; they have tests of their own."""
 
 
 @cache
@@ -113,7 +115,7 @@ def test_every_type_that_a_sender_can_post_is_used() -> None:
         for name, row in EVENT_TYPES.items()
         if row.rule.kind is not Kind.RESULT and name not in NOT_A_SENDERS
     }
-    assert {step.type for step in steps()} == senders
+    assert {step.type for step in steps()} == senders - NOT_SHOWN
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 99])

@@ -81,6 +81,7 @@ def test_what_goes_on_behind_its_end_is_none(response: bytes) -> None:
         read_imprint(bytes(MAX_RESPONSE_BYTES + 1))
 
 
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @given(st.data())
 def test_foreign_bytes_are_refused_and_nothing_else_is_raised(
     response: bytes, data: st.DataObject
