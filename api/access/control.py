@@ -19,7 +19,6 @@ from api.access.table import (
     Blinding,
     Operation,
     Sites,
-    masked_roles,
     require,
     require_site,
 )
@@ -27,6 +26,7 @@ from api.access.tokens import Tokens, standing
 from api.door import Buckets, RateLimit
 from api.problems import PROBLEM_JSON, Problematic, problem_of
 from ledger.errors import LedgerError, TrustFailure
+from ledger.rules.masking import masked_roles
 
 if TYPE_CHECKING:
     from ledger.record import Record
@@ -219,7 +219,7 @@ def _keep_from_caches(response: Response) -> None:
 
 
 def _subject_named() -> str | None:
-    name = _subject_id()
+    name = _subject_id() or request.args.get("subject", "")
     return name if _SUBJECT.fullmatch(name) else None
 
 

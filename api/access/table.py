@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from api.access.reader import Reader
-    from ledger.trials.protocol import Masking
 
 
 class Operation(StrEnum):
@@ -169,38 +168,6 @@ TABLE: Final[Mapping[Operation, Rule]] = {
     operation: Rule(*_KINDS[operation], dict(zip(COLUMNS, map(Reach, cells.split()), strict=True)))
     for operation, cells in _ROLES.items()
 }
-
-_PARTIES: Final[Mapping[str, frozenset[Role]]] = {
-    "PARTICIPANT": frozenset(),  # participants hold no keys and read nothing here
-    "CARE_PROVIDER": frozenset((Role.STUDY_NURSE, Role.STUDY_COORDINATOR, Role.SITE_SYSTEM)),
-    "INVESTIGATOR": frozenset(
-        (
-            Role.PRINCIPAL_INVESTIGATOR,
-            Role.SUB_INVESTIGATOR,
-            Role.STUDY_COORDINATOR,
-            Role.SITE_SYSTEM,
-        )
-    ),
-    "OUTCOMES_ASSESSOR": frozenset((Role.OUTCOME_ASSESSOR,)),
-}
-_WORK_AT_THE_BEDSIDE: Final = frozenset(
-    (
-        Role.PRINCIPAL_INVESTIGATOR,
-        Role.SUB_INVESTIGATOR,
-        Role.STUDY_COORDINATOR,
-        Role.STUDY_NURSE,
-    )
-)
-
-
-def masked_roles(masking: Masking) -> frozenset[Role]:
-    """The roles that a protocol masks, by name and through the parties the register masks.
-
-    A site's system shows what it reads to whoever works with it, so it is masked with them.
-    """
-    named = frozenset(masking.masked_roles)
-    named |= frozenset(role for party in masking.masked_parties for role in _PARTIES[party])
-    return named | {Role.SITE_SYSTEM} if named & _WORK_AT_THE_BEDSIDE else named
 
 
 def require(reader: Reader, operation: Operation) -> None:

@@ -64,7 +64,9 @@ def get_bundle(query: dict[str, Any]) -> Response:
     if "open" in query:
         open_identity()
         leave -= {Purpose.IDENTITY}
-    streams = () if subject is None else (f"subject/{subject}", f"treatment/{subject}")
+    # That something in treatment is restricted must not show to whoever is masked.
+    families = ("subject",) if asking().masked else ("subject", "treatment")
+    streams = () if subject is None else tuple(f"{family}/{subject}" for family in families)
     require_unrestricted(held.ledger.application, *streams)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the response was sent
     try:

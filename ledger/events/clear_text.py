@@ -11,16 +11,14 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from marshmallow import fields, validate
+from marshmallow import Schema, fields, validate
 
 from ledger.errors import RejectedInput
 from ledger.events.identifiers import CHECKS, Identifier, looks_like_name, plain
 from ledger.signing.strict_json import pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from marshmallow import Schema
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ledger.signing.strict_json import JsonObject, JsonValue
 
@@ -54,6 +52,24 @@ def kind_of(field: fields.Field[object]) -> str | None:
         return str(form)
     listed = any(isinstance(validator, validate.OneOf) for validator in field.validators)
     return None if form is not None or listed else "text"
+
+
+def holds_words(schema: Schema, path: Sequence[str]) -> bool:
+    """Whether a member below ``/data`` takes free words: what no rule and no view reckons with."""
+    here: Schema | fields.Field[object] = schema
+    for token in path:
+        if isinstance(here, fields.Nested):
+            here = here.schema
+        if isinstance(here, fields.List):
+            here = here.inner
+            continue
+        if not isinstance(here, Schema):
+            return False
+        named = {field.data_key or name: field for name, field in here.fields.items()}
+        if token not in named or "x-sealed" in named[token].metadata:
+            return False
+        here = named[token]
+    return not isinstance(here, Schema) and kind_of(here) == "text"
 
 
 def identifiers_in(schema: Schema, data: JsonObject) -> Iterator[tuple[str, Identifier]]:

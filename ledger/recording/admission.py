@@ -20,6 +20,7 @@ from ledger.rules.case import ACTIVATED
 from ledger.rules.guards import GUARDS
 from ledger.rules.guards.data import FUTURE_TOLERANCE, NAMED_BY, target_of
 from ledger.rules.guards.request import Refusal, Request
+from ledger.rules.masking import require_unmasked
 from ledger.rules.strata import stratum_of
 from ledger.signing.authority import (
     NEVER_RECORDED,
@@ -126,6 +127,7 @@ class Admission:
         day = day_of_authority(rule, event, recorded_at=at, zone=self._zone(event))
         lacking = shortfalls(rule, event, signers, self.state.register, day=day)
         self._refuse_strangers(submission, lacking)
+        self._refuse_masked(submission, signers, lacking)
         if rule.kind is Kind.COMMAND:
             return self._command(submission, signers, lacking, at)
         if rule.kind is Kind.JUDGEMENT and lacking:
@@ -276,6 +278,18 @@ class Admission:
         for item in lacking:
             if item.rule in NEVER_RECORDED:
                 raise self._aside(submission, _trust(item))
+
+    def _refuse_masked(
+        self, submission: Submission, signers: Sequence[Signer], lacking: Sequence[Shortfall]
+    ) -> None:
+        state = self.state
+        try:
+            require_unmasked(
+                submission.event, submission.row.rule, signers, lacking,
+                register=state.register, masking=state.definition.protocol.masking,
+            )  # fmt: skip
+        except TrustFailure as error:
+            raise self._aside(submission, error) from error
 
     def _require_known(self, submission: Submission) -> None:
         event = submission.event

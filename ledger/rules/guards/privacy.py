@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ledger.events.clear_text import holds_words
 from ledger.events.registry import EVENT_TYPES
 from ledger.history import tokens, value_at
 from ledger.rules.guards.data import target_of
@@ -18,11 +19,20 @@ if TYPE_CHECKING:
 def two_persons_order(request: Request) -> Iterator[Refusal]:
     """GX-01: the approver signs too and is not the one who asks; what is destroyed is gone."""
     persons = {signer.key.owner for signer in request.signers if signer.key.kind == "person"}
-    approver = str(request.data["approver"])
+    approver, site = str(request.data["approver"]), site_of(request.event)
+    register = request.state.register
+    in_office = approver == register.sponsor or any(
+        grant.withdrawn is None for grant in register.grants.get(approver, ())
+    )
     if approver not in persons:
         yield Refusal("GX-01", f"The approver {approver} did not sign.")
     elif approver == request.event.source or len(persons) < 2:
         yield Refusal("GX-01", "The approver must be another person than the one who asks.")
+    elif not in_office:
+        yield Refusal("GX-01", f"The approver {approver} holds no role in this trial.")
+    elif site is not None and all(owner.startswith(f"/sites/{site}/") for owner in persons):
+        # Who works for the investigator does not check him.
+        yield Refusal("GX-01", f"One of the two persons must not belong to {site}.")
 
 
 def site_agrees(request: Request) -> Iterator[Refusal]:
@@ -44,8 +54,12 @@ def names_clear_text(request: Request) -> Iterator[Refusal]:
     if fact is None or fact.record.stream != request.event.subject:
         yield Refusal("GX-03", f"No record {request.data['target']} stands in this stream.")
         return
+    home = site_of(fact.record.event)
+    if home != site_of(request.event):
+        yield Refusal("GX-03", f"The record is not that of the site that orders, but of {home}.")
+        return
     row = EVENT_TYPES.get(fact.type)
-    if row is not None and row.rule.kind is Kind.RESULT:
+    if row is None or row.rule.kind is Kind.RESULT:
         yield Refusal("GX-03", "The ledger's own answers hold no personal data.")
         return
     pointers = request.data["pointers"]
@@ -54,6 +68,9 @@ def names_clear_text(request: Request) -> Iterator[Refusal]:
         value = value_at({"data": fact.record.event.data}, str(pointer))
         if path[0] != "data" or not isinstance(value, str):
             yield Refusal("GX-03", f"{pointer} is no text that stands in clear in the record.")
+        elif not holds_words(row.schema, path[1:]):
+            # Rules, guards and the register read everything else; to hide it would change them.
+            yield Refusal("GX-03", f"{pointer} holds no free words; correct or void the record.")
 
 
 GUARDS = {

@@ -20,8 +20,8 @@ from api.access.table import (
     Operation,
     Reach,
     Sites,
-    masked_roles,
 )
+from ledger.rules.masking import masked_roles
 from ledger.trials.protocol import Masking
 from ledger.vocabulary import Role
 from tests.api.access.build_readers import BEDSIDE, FOREIGN, source_of

@@ -173,3 +173,24 @@ def test_a_sponsor_activates_a_site_anew(built: BuiltLedger) -> None:
     before = last_of(built, "site.activated.v1")
     again = built.sign("site.activated.v1", f"site/{SITE}", before.event.data, by=SPONSOR)
     assert refusals(built, again) == []
+
+
+@pytest.mark.parametrize(
+    ("type_name", "data", "code"),
+    [
+        ("treatment.completed.v1", {"infusions_given": 1}, "authority.masked"),
+        ("accidental-unblinding.reported.v1", {"told_to": ["outcome-assessor"]}, ""),
+    ],
+)
+def test_a_masked_assessor_learns_no_length_of_a_treatment_stream(
+    built: BuiltLedger, type_name: str, data: JsonObject, code: str
+) -> None:
+    """A receipt would count the infusions; that he knows the arm he may always report."""
+    assessor = party("/sites/SY01/persons/oa-01", "Assessor Wu")
+    built.parties[assessor.id] = assessor
+    built.register(assessor.id)
+    built.grant(assessor.id, "outcome-assessor", f"site/{SITE}")
+    signed = built.sign(
+        type_name, f"treatment/{SUBJECT}", data, by=assessor.id, meaning="authorship"
+    )
+    assert code_of(built, signed) == code

@@ -10,6 +10,7 @@ from ledger.recording.writer import Writer
 from ledger.rules.guards.privacy import GUARDS
 from ledger.rules.guards.request import Request
 from ledger.signing.authority import verify_statement
+from tests.api.test_personal_data import late_result
 from tests.build_ledger import COORDINATOR, INVESTIGATOR, REGISTRAR, SPONSOR, STATISTICIAN
 from tests.ledger.build_service import STREAM, SUBJECT, bilirubin
 
@@ -39,11 +40,13 @@ def erasure(built: BuiltLedger, *also: str, by: str = INVESTIGATOR, approver: st
     return built.sign(ERASED, STREAM, data, by=by, also=signers)
 
 
-def restriction(built: BuiltLedger, target: str, pointers: Sequence[str]) -> Signed:
+def restriction(
+    built: BuiltLedger, target: str, pointers: Sequence[str], *, stream: str = STREAM
+) -> Signed:
     """An order of two persons to serve members of a record no longer."""
     data: JsonObject = {**DECISION, "target": target, "pointers": [*pointers]}
     approval = built.parties[SPONSOR].signer("approval", built.now)
-    return built.sign(RESTRICTED, STREAM, data, by=INVESTIGATOR, also=[approval])
+    return built.sign(RESTRICTED, stream, data, by=INVESTIGATOR, also=[approval])
 
 
 def refusals_of(built: BuiltLedger, signed: Signed) -> list[str]:
@@ -66,6 +69,21 @@ def test_nobody_orders_an_erasure_alone(built: BuiltLedger) -> None:
     assert refusals_of(built, erasure(built, approver=INVESTIGATOR)) == ["GX-01"]
 
 
+def test_the_approver_must_not_be_the_sites_own(built: BuiltLedger) -> None:
+    """Who works for the investigator does not check him; who holds no role checks nobody."""
+    assert refusals_of(built, erasure(built, COORDINATOR, approver=COORDINATOR)) == ["GX-01"]
+
+
+def test_no_authority_comes_back_by_restriction(built: BuiltLedger) -> None:
+    """Keys, roles and dates are no free words: the register folds what stands there."""
+    records = built.ledger.application.stream("access")
+    granted = next(record for record in records if record.type == "role.granted.v1")
+    registered = next(record for record in records if record.type == "key.registered.v1")
+    for record, member in ((granted, "/data/role"), (registered, "/data/jwk/x")):
+        order = restriction(built, record.id, [member], stream="access")
+        assert refusals_of(built, order) == ["GX-03"]
+
+
 def test_the_approver_must_have_signed(built: BuiltLedger) -> None:
     """Naming somebody is not his approval."""
     assert refusals_of(built, erasure(built, REGISTRAR)) == ["GX-01"]
@@ -82,7 +100,9 @@ def test_only_words_in_clear_of_the_same_stream_are_restricted(built: BuiltLedge
     seen = built.record(bilirubin(built, "34.2"))
     state = built.ledger.application.stream(STREAM)
     identified = next(r for r in state if r.type == "subject.identified.v1")
-    assert refusals_of(built, restriction(built, seen.id, ["/data/test_code"])) == []
+    late = built.record(late_result(built, "Told by the neighbour."))
+    assert refusals_of(built, restriction(built, late.id, ["/data/record/reason/text"])) == []
+    assert refusals_of(built, restriction(built, seen.id, ["/data/test_code"])) == ["GX-03"]
     assert refusals_of(built, restriction(built, seen.id, ["/data/value"])) == ["GX-03"]
     assert refusals_of(built, restriction(built, seen.id, ["/time"])) == ["GX-03"]
     assert refusals_of(built, restriction(built, identified.id, ["/data/birth_date"])) == ["GX-03"]
