@@ -27,11 +27,13 @@ from api.metrics import MEASURES
 from api.processes import Processes, Written, end_with
 from api.stamping import StampingSettings, open_authority, start_stamping, watched_stamping
 from ledger.application import LedgerApplication
-from ledger.errors import RejectedInput, Unavailable
+from ledger.concealment.settings import has_keys
+from ledger.errors import RejectedInput, TrustFailure, Unavailable
 from ledger.publication.publishing import read_policy
 from ledger.publication.timestamp_follower import INTERVAL_SECONDS
 from ledger.recording.genesis import read_genesis
 from ledger.service import LedgerFiles, TrialLedger
+from ledger.signing.ledger_keys import LedgerKeys
 from ledger.storage.database import Database, Engine
 from ledger.storage.migrations import require_current
 from ledger.storage.rights import require_service_rights
@@ -179,6 +181,7 @@ def serve(
     named = Database.of(database)
     require_reach(host, demonstration=_is_demonstration(named))
     require_free(host, port)
+    _require_secrets(named, head_file)
     if witness_policy is not None:
         read_policy(witness_policy)  # its faults show here, not in the process that serves
     if stamping is not None:
@@ -236,6 +239,18 @@ def _is_demonstration(database: Database) -> bool:
         return genesis.demonstration
     finally:
         application.close()
+
+
+def _require_secrets(database: Database, head_file: Path | None) -> None:
+    """Look for the keys before the process that serves does: what is missing shows here."""
+    LedgerKeys.load(LedgerFiles.of(database, head=head_file).keys)
+    if not has_keys(database.place):
+        raise TrustFailure(
+            "key-file.missing",
+            f"The key-encryption key of {database} is missing.",
+            remedy="Put the .kek file back, or name it with LEDGER_KEK; without it nothing that "
+            "is concealed can be read.",
+        )
 
 
 def require_free(host: str, port: int) -> None:

@@ -49,6 +49,8 @@ def serve(  # noqa: PLR0913 - one parameter an option
     asks its readers for tokens. With --workers 2 or more, the writer and the projections have
     processes of their own, which are started again when they die.
     """
+    address = f"[{host}]" if ":" in host else host
+    click.echo(f"Serving {database} on http://{address}:{port} until Ctrl-C.", err=True)
     serving.serve(
         database,
         host=host,

@@ -39,7 +39,7 @@ from ledger.vocabulary import Role
     show_default=True,
     help="Who is told the arm. May be repeated.",
 )
-@click.option("--again", is_flag=True, help="Only read again what you have broken already.")
+@click.option("--again", is_flag=True, help="Only read; break nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask whether this is the right subject.")
 @options.as_json
 def unblind(  # noqa: PLR0913 - one parameter an option

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ledger.aggregates.allocation import SEALED
 from ledger.errors import LedgerError, RejectedInput, TrustFailure, Unavailable
 from ledger.events.registry import EVENT_TYPES
 from ledger.log.chain import ChainHead, Draft, Link, StreamHead, advance, append
@@ -177,6 +178,8 @@ class Admission:
         guards = GUARDS.get(submission.event.type, ())
         if not refusals:
             refusals = [refusal for guard in guards for refusal in guard(request)]
+        if request.event.type == SEALED and not refusals:
+            self._require_own_list(request)
         result_data = None if refusals else self._result_members(request)
         record = self._enter(_draft(submission), submission, at)
         if refusals:
@@ -215,6 +218,18 @@ class Admission:
             "slot_salt": opening.slot.salt,
         }
         return "subject.randomized.v1", members, ("arm", "slot_salt")
+
+    def _require_own_list(self, request: Request) -> None:
+        """A commitment to another list would show only with the first subject waiting."""
+        held = self.allocation_list
+        if held is not None and held.root != request.data["list_root"]:
+            raise RejectedInput(
+                "schema.other-list",
+                f"The list this service holds has the root {held.root}, another than is committed "
+                "to here.",
+                where="/data/list_root",
+                remedy="Give the service the list that was drawn with this commitment.",
+            )
 
     def _sealed_list(self, request: Request) -> SealedList:
         """The list this service holds, once it is sure that it is the one sealed."""

@@ -20,6 +20,7 @@ from ledger.storage.head_file import HeadFile
 from ledger.storage.regaining import BundleSupply
 from ledger.storage.restoring import restore
 from ledger.verification.bundle import BundleEvidence
+from tests.apart import bring_apart
 from tests.build_ledger import START
 from tests.faults.kept import TALLY
 from tests.ledger.build_service import answer, bag, code_of, database, open_copy, require_sound
@@ -83,14 +84,6 @@ def require_refusal(built: BuiltLedger, code: str, *told: str) -> None:
     assert code_of(built, bag(built, 900)) == "ledger.refuses-to-sign"
     assert built.ledger.application.store.head().size == size
     TALLY[f"refused to sign: {code}"] += 1
-
-
-def bring_apart(built: BuiltLedger, place: Path) -> None:
-    """The keys of what is concealed, which are backed up apart from the records."""
-    for suffix in (".kek", ".allocation.kek", ".concealed"):
-        name = f"ledger.sqlite3{suffix}"
-        if not (place / name).exists():
-            shutil.copy(built.directory / name, place / name)
 
 
 def root_of(built: BuiltLedger) -> str:

@@ -39,6 +39,7 @@ from ledger.storage.head_file import HeadFile
 from ledger.storage.regaining import ReceiptSupply
 from ledger.storage.restoring import restore
 from projections.reading import Projections
+from tests.apart import bring_apart
 from tests.build_ledger import COORDINATOR, EDC, REGISTRAR, BuiltLedger, Signed, build_ledger
 from tests.faults.kept import receipts_of
 from tests.ledger.build_service import bag, bilirubin, correction, open_copy, with_subject
@@ -213,6 +214,7 @@ class LedgerMachine(RuleBasedStateMachine):
         path = directory / "ledger.sqlite3"
         files = LedgerFiles.beside(path)
         files.head.write_bytes(kept)
+        bring_apart(self.built, directory)
         done = restore(backup, path, files)
         missing = (backup.size, self.size - 1) if backup.size < self.size else None
         assert done.missing == missing

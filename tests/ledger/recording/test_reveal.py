@@ -9,8 +9,8 @@ import pytest
 from ledger.allocation.opening import verify_opening
 from ledger.allocation.sealed_list import SealedList
 from ledger.errors import RejectedInput
-from tests.build_ledger import SPONSOR, STATISTICIAN, build_ledger
-from tests.ledger.build_service import refusals
+from tests.build_ledger import REGISTRAR, SPONSOR, STATISTICIAN, build_ledger, open_ledger
+from tests.ledger.build_service import code_of, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,3 +79,24 @@ def test_the_list_stays_shut_while_the_data_are_open(built: BuiltLedger) -> None
     assert refusals(built, signed) == ["GC-03"]
     seed = SealedList.load(built.files.allocation).seed.hex().encode()
     assert all(seed not in data for _, data in built.ledger.application.store.entries(0, 10_000))
+
+
+def test_a_commitment_to_another_list_is_not_recorded(tmp_path: Path) -> None:
+    """It would show only with the first subject waiting."""
+    built = open_ledger(tmp_path)
+    try:
+        built.register(REGISTRAR, by=SPONSOR)
+        built.grant(REGISTRAR, "registrar", "trial", by=SPONSOR)
+        built.register(STATISTICIAN)
+        built.grant(STATISTICIAN, "statistician", "trial")
+        held = SealedList.load(built.files.allocation)
+        other = SealedList(held.design, bytes(32))
+        data = other.commitment(generator=STATISTICIAN, protocol_version="1.0")
+        signed = built.sign(
+            "randomization-list.sealed.v1", "allocation/main", data, by=STATISTICIAN
+        )
+        size = built.ledger.application.store.head().size
+        assert code_of(built, signed) == "schema.other-list"
+        assert built.ledger.application.store.head().size == size
+    finally:
+        built.close()
