@@ -15,13 +15,12 @@ from ledger.signing.statement import Statement, parse_statement
 from ledger.signing.strict_json import Limits, parse_object
 from ledger.verification.chain import ISSUED
 from ledger.verification.proven import lines_of, signed
-from ledger.verification.unpacked import LONGEST_LINE
+from ledger.verification.unpacked import LONGEST_LINE, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ledger.signing.jwk import PublicJwk
-    from ledger.signing.strict_json import JsonObject
     from ledger.verification.archive import Archive
     from ledger.verification.report import Findings
 
@@ -182,7 +181,7 @@ def read_openings(archive: Archive, findings: Findings) -> Openings:
     """The disclosures of a dossier, numbered within each link without a gap."""
     found: Openings = {}
     for line_number, line in enumerate(lines_of(archive, "openings.jsonl"), 1):
-        value = _object(line)
+        value = read_object(line)
         stream, place = value.get("stream"), value.get("stream_seq")
         number, text = value.get("number"), value.get("disclosure")
         if isinstance(stream, str) and type(place) is int and isinstance(text, str):
@@ -219,10 +218,3 @@ def stream_of(name: str) -> str:
 def member_of(stream: str) -> str:
     """The member that holds a stream's links."""
     return f"{_FOLDER}{stream}{_ENDING}"
-
-
-def _object(line: bytes | None) -> JsonObject:
-    try:
-        return parse_object(line or b"", limits=Limits(size=LONGEST_LINE))
-    except LedgerError:
-        return {}

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from ledger.errors import LedgerError
 from ledger.signing import base64url
-from ledger.signing.strict_json import Limits, parse_object
+from ledger.signing.strict_json import Limits, canonical, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -48,7 +48,10 @@ Complaint = tuple[int, str]
 
 
 def lines(chunks: Iterable[bytes], *, longest: int = LONGEST_LINE) -> Iterator[bytes | None]:
-    """The lines of a member without their ends, None for one that is too long to be read."""
+    """The lines of a member without their ends.
+
+    None stands for one that is too long to be read, and for a last one that does not end.
+    """
     pending, too_long = b"", False
     for chunk in chunks:
         *whole, rest = chunk.split(b"\n")
@@ -60,7 +63,7 @@ def lines(chunks: Iterable[bytes], *, longest: int = LONGEST_LINE) -> Iterator[b
         if len(pending) > longest:
             pending, too_long = b"", True
     if pending or too_long:
-        yield None if too_long else pending
+        yield None
 
 
 class Unpacked:
@@ -109,14 +112,14 @@ class Unpacked:
         """Take the lines of ``checkpoints.jsonl``; those that cannot be read come back."""
         yield from self._take(
             found, ("size", "note", "previous"), (int, str, int),
-            "INSERT OR IGNORE INTO checkpoints VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO checkpoints VALUES (?, ?, ?)", ascending=True,
         )  # fmt: skip
 
     def take_published(self, found: Iterable[bytes | None]) -> Iterator[Complaint]:
         """Take the lines of ``published.jsonl``, each with its cosignatures."""
         self._connection.execute("BEGIN")
         for number, line in enumerate(found, 1):
-            value = _object(line)
+            value = read_object(line)
             size, note = value.get("size"), value.get("note")
             rows = _cosignatures(value.get("cosignatures")) if len(value) == 3 else None
             if type(size) is not int or not isinstance(note, str) or rows is None:
@@ -226,15 +229,22 @@ class Unpacked:
         names: Sequence[str],
         types: Sequence[type],
         statement: str,
+        *,
+        ascending: bool = False,
     ) -> Iterator[Complaint]:
         self._connection.execute("BEGIN")
+        last: Any = -1
         for number, line in enumerate(found, 1):
-            value = _object(line)
+            value = read_object(line)
             values = [value.get(name) for name in names]
             if set(value) != set(names) or [type(v) for v in values] != [*types]:
                 yield number, "not a line of this member"
             elif self._connection.execute(statement, values).rowcount != 1:
                 yield number, "repeats a line before it"
+            elif ascending and not last < values[0]:
+                yield number, "stands behind a larger one"
+            else:
+                last = values[0]
         self._connection.execute("COMMIT")
 
     def _all(self, statement: str, *values: object) -> list[Any]:
@@ -302,8 +312,13 @@ def _cosignatures(value: JsonValue) -> list[tuple[str, str]] | None:
     return found
 
 
-def _object(line: bytes | None) -> JsonObject:
+def read_object(line: bytes | None) -> JsonObject:
+    """The object in a line of a member; nothing for a line that is not canonical JSON (RFC 8785).
+
+    A line has one spelling, so that a member has one too.
+    """
     try:
-        return parse_object(line or b"", limits=Limits(size=LONGEST_LINE))
+        value = parse_object(line or b"", limits=Limits(size=LONGEST_LINE))
+        return value if canonical(value) == line else {}
     except LedgerError:
         return {}
