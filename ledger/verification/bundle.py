@@ -74,6 +74,7 @@ class BundleEvidence:
     def __init__(self, path: Path) -> None:
         self._archive = Archive(path)
         self._unpacked = Unpacked()
+        self._unended = False
         self._findings = Findings()
         self._policy: Asked | None = None
         try:
@@ -220,17 +221,26 @@ class BundleEvidence:
         take: Callable[[Iterable[bytes | None]], Iterator[Complaint]],
         code: str,
     ) -> None:
-        for number, complaint in take(lines(self._readable(member))):
+        for number, complaint in take(lines(self._readable(member), unended=True)):
             self._findings.add(code, None, found=complaint, field=f"{member} line {number}")
+        if self._unended:
+            self._findings.add(
+                "manifest.line", None, found="does not end", field=f"{member} last line"
+            )
 
     def _readable(self, member: str) -> Iterator[bytes]:
         """A member as far as it can be read; that it cannot be is named where it is measured."""
+        self._unended = False
         if member not in self._archive:
             return
+        last = b"\n"
         try:
-            yield from self._archive.chunks(member)
+            for chunk in self._archive.chunks(member):
+                last = chunk[-1:] or last
+                yield chunk
         except IntegrityFailure:
             return
+        self._unended = last != b"\n"
 
     def _values(self) -> Iterator[tuple[str, JsonValue]]:
         """What the manifest must state, as far as the members tell; its head is checked apart."""

@@ -47,10 +47,13 @@ Complaint = tuple[int, str]
 """A line's number, from 1, and what is wrong with it."""
 
 
-def lines(chunks: Iterable[bytes], *, longest: int = LONGEST_LINE) -> Iterator[bytes | None]:
+def lines(
+    chunks: Iterable[bytes], *, longest: int = LONGEST_LINE, unended: bool = False
+) -> Iterator[bytes | None]:
     """The lines of a member without their ends.
 
-    None stands for one that is too long to be read, and for a last one that does not end.
+    None stands for one that is too long to be read, and, unless ``unended`` ones are taken, for a
+    last one that does not end.
     """
     pending, too_long = b"", False
     for chunk in chunks:
@@ -63,7 +66,7 @@ def lines(chunks: Iterable[bytes], *, longest: int = LONGEST_LINE) -> Iterator[b
         if len(pending) > longest:
             pending, too_long = b"", True
     if pending or too_long:
-        yield None
+        yield pending if unended and not too_long else None
 
 
 class Unpacked:

@@ -103,7 +103,7 @@ def test_it_names_damage_and_what_it_cannot_read(
     done = bare.run(str(write(tmp_path / "b.zip", members)), "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["status"]) == (DAMAGED, "damaged")
-    assert [f["code"] for f in report["findings"]] == ["manifest.member"]
+    assert [f["code"] for f in report["findings"]] == ["manifest.member", "manifest.line"]
     assert bare.run(str(tmp_path)).returncode == COULD_NOT_CHECK
 
 
