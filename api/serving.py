@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 WORKERS: Final = 1
 MOST_WORKERS: Final = 64
 THREADS: Final = 16
+END_SECONDS: Final = 10
+"""How long a worker may take to finish its requests when the service ends."""
+
 LOOPBACK: Final = "127.0.0.1"
 RATE: Final = RateLimit()
 _log = logging.getLogger("api.serving")
@@ -219,6 +222,8 @@ def _granian(host: str, port: int, *, workers: int) -> Any:
         blocking_threads=THREADS,
         log_enabled=False,
         respawn_failed_workers=workers > 1,
+        # A worker that was told twice to end at once may wait for ever; it is ended then.
+        workers_kill_timeout=END_SECONDS,
     )
 
 

@@ -80,6 +80,11 @@ def _flip_entry(ledger: TamperedLedger) -> None:
     table.run("UPDATE stored_events SET state = ? WHERE seq = 5", bytes(changed))
 
 
+def _other_signature(note: bytes) -> bytes:
+    """The note with another base64 digit in its signature."""
+    return note[:-9] + (b"B" if note[-9:-8] == b"A" else b"A") + note[-8:]
+
+
 def _head_file(change: Callable[[bytes], bytes]) -> Callable[[TamperedLedger], None]:
     def make(ledger: TamperedLedger) -> None:
         path = ledger.beside(".access-log.head")
@@ -108,7 +113,7 @@ ACCESS = (
     _access("head-row", Kind.FLIP, "the head row of the access log",
             "UPDATE ledger_head SET hash = 'x'", "head.row", ""),
     _access("head-file", Kind.FLIP, "the head file of the access log",
-            _head_file(lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]),
+            _head_file(_other_signature),
             "note.bad-signature", ""),
     _access("head-file-dropped", Kind.DROP, "the head file of the access log",
             lambda x: x.beside(".access-log.head").unlink(), "head.file", ""),
