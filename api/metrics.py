@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client import Gauge as AnyGauge
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from prometheus_client.metrics_core import Metric
 
     from projections.projector import Lag
 
@@ -137,5 +141,17 @@ class Metrics:
         if directory is None:
             return generate_latest(self.registry)
         together = CollectorRegistry()
-        MultiProcessCollector(together, path=directory)  # type: ignore[no-untyped-call]
+        together.register(_Begun(Path(directory)))
         return generate_latest(together)
+
+
+class _Begun(Collector):
+    """What the workers wrote down so far; a file that a worker has only just opened is empty."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def collect(self) -> Iterable[Metric]:
+        """The measures of every worker that has begun to count, taken together."""
+        begun = [str(file) for file in self._directory.glob("*.db") if file.stat().st_size > 0]
+        return cast("Iterable[Metric]", MultiProcessCollector.merge(begun))  # type: ignore[no-untyped-call]
