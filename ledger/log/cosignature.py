@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
 from ledger.errors import IntegrityFailure, TrustFailure
@@ -26,6 +26,7 @@ from ledger.log.note import (
     open_note,
     split_note,
 )
+from ledger.signing import ed25519
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,13 +84,11 @@ class CosignerKey:
         if len(signature) <= _TIME_BYTES or (time := time_of(signature)) > MAX_TIME:
             return False
         message = signed_message(self.vkey, text, time)
+        if self.vkey.type == ED25519_COSIGNATURE:
+            return ed25519.holds(self.vkey.public, message, signature[_TIME_BYTES:])
         try:
-            if self.vkey.type == ED25519_COSIGNATURE:
-                ed25519 = Ed25519PublicKey.from_public_bytes(self.vkey.public)
-                ed25519.verify(signature[_TIME_BYTES:], message)
-            else:
-                ml_dsa = MLDSA44PublicKey.from_public_bytes(self.vkey.public)
-                ml_dsa.verify(signature[_TIME_BYTES:], message)
+            ml_dsa = MLDSA44PublicKey.from_public_bytes(self.vkey.public)
+            ml_dsa.verify(signature[_TIME_BYTES:], message)
         except InvalidSignature:
             return False
         return True

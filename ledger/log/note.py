@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.errors import IntegrityFailure, TrustFailure
 from ledger.log.lexical import decode_base64, encode_base64
+from ledger.signing import ed25519
 from ledger.signing.weak_keys import reject_weak_ed25519
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _PUBLIC_KEY_BYTES: Mapping[int, int] = {
     ML_DSA_44_COSIGNATURE: 1312,
 }
 _MAX_VKEY_CHARACTERS = 4096
+_ASK = "Give the line that `trial-ledger keys log` prints: name+id+base64."
 _KEY_ID_BYTES = 4
 _VKEY = re.compile(r"([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})")
 _SIGNATURE_LINE = re.compile(r"— ([^ ]+) ([A-Za-z0-9+/]+={0,2})")
@@ -116,15 +117,20 @@ class VerifierKey:
         """
         match = _VKEY.fullmatch(vkey) if len(vkey) <= _MAX_VKEY_CHARACTERS else None
         if match is None:
-            raise TrustFailure("note.vkey-malformed", "This is not a verifier key.")
+            raise TrustFailure("note.vkey-malformed", "This is not a verifier key.", remedy=_ASK)
         try:
             encoded = decode_base64(match[3], where="vkey")
         except IntegrityFailure as error:
-            raise TrustFailure("note.vkey-malformed", "This is not a verifier key.") from error
+            raise TrustFailure(
+                "note.vkey-malformed", "This is not a verifier key.", remedy=_ASK
+            ) from error
         key = cls(match[1], encoded[0], encoded[1:])
         if key.key_id.hex() != match[2]:
             raise TrustFailure(
-                "note.vkey-id", "The key ID does not belong to this name and key.", where="vkey"
+                "note.vkey-id",
+                "The key ID does not belong to this name and key.",
+                where="vkey",
+                remedy=_ASK,
             )
         return key
 
@@ -144,11 +150,7 @@ class VerifierKey:
                 "note.not-a-text-key",
                 f"{self.name} is a cosigner's key and does not sign the text itself.",
             )
-        try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text)
-        except InvalidSignature:
-            return False
-        return True
+        return ed25519.holds(self.public, text, signature)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,20 +18,22 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     derive_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_ec_key
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
 
 from ledger.errors import RejectedInput, TrustFailure
-from ledger.signing import base64url, strict_json
+from ledger.signing import base64url, ed25519, strict_json
 from ledger.signing.weak_keys import reject_weak_ed25519
 
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
 
-PublicKey: TypeAlias = Ed25519PublicKey | EllipticCurvePublicKey
+PublicKey: TypeAlias = bytes | EllipticCurvePublicKey
+"""The 32 bytes of an Ed25519 key, or a point on P-256."""
+
 PrivateKey: TypeAlias = Ed25519PrivateKey | EllipticCurvePrivateKey
 
 SIGNATURE_BYTES: Final = 64
@@ -109,17 +111,25 @@ class PublicJwk:
         Raises:
             TrustFailure: ``signature.invalid``.
         """
-        try:
-            if isinstance(self._key, Ed25519PublicKey):
-                self._key.verify(signature, signing_input)
-            else:
-                self._key.verify(_as_der(signature), signing_input, ECDSA(hashes.SHA256()))
-        except InvalidSignature:
+        key = self._key
+        if isinstance(key, bytes):
+            held = ed25519.holds(key, signing_input, signature)
+        else:
+            held = _ecdsa_holds(key, signing_input, signature)
+        if not held:
             raise TrustFailure(
                 "signature.invalid",
                 f"The signature does not verify under key {self.kid}.",
                 remedy="Sign exactly the bytes that are sent, with the private key of this kid.",
-            ) from None
+            )
+
+
+def _ecdsa_holds(key: EllipticCurvePublicKey, signing_input: bytes, signature: bytes) -> bool:
+    try:
+        key.verify(_as_der(signature), signing_input, ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _as_der(signature: bytes) -> bytes:
@@ -144,12 +154,7 @@ def _load_public(jwk: PublicJwk) -> PublicKey:
     if (jwk.kty, jwk.crv, jwk.y is None) == ("OKP", Curve.ED25519, True):
         raw = _coordinate(jwk.x, where="/x")
         reject_weak_ed25519(raw)
-        try:
-            return Ed25519PublicKey.from_public_bytes(raw)
-        except ValueError:
-            raise RejectedInput(
-                "jwk.not-on-curve", "The bytes are not an Ed25519 key.", where="/x"
-            ) from None
+        return raw
     if (jwk.kty, jwk.crv) == ("EC", Curve.P256) and jwk.y is not None:
         x = int.from_bytes(_coordinate(jwk.x, where="/x"), "big")
         y = int.from_bytes(_coordinate(jwk.y, where="/y"), "big")
