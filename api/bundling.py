@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from api.vocabulary_schemas import schemas_bytes
 from ledger.concealment.evidence import revealing
-from ledger.errors import RejectedInput
+from ledger.errors import RejectedInput, Unavailable
 from ledger.publication.bundling import (
     Beside,
     Bundled,
@@ -19,6 +19,7 @@ from ledger.publication.dossiers import write_dossier
 from ledger.publication.masked_dossiers import commit_to_stream, write_masked_dossier
 from ledger.publication.publishing import publish_checkpoint
 from ledger.publication.redaction import ASKED
+from ledger.publication.restriction import require_unrestricted
 from ledger.signing.strict_json import canonical
 from ledger.storage.open_evidence import open_evidence
 from ledger.storage.published import PublishedCheckpoints
@@ -47,15 +48,21 @@ def bundle_log(
     policy: Policy | None = None,
     leave: frozenset[Purpose] = frozenset(),
     why: str = ASKED,
+    restricted: bool = False,
 ) -> Bundled:
     """Write the bundle of the whole log, with the audit report as of its last entry.
 
     Its checkpoint is published first, so that it has the log's ML-DSA-44 line; a ledger that
-    refuses to sign is bundled as it is. ``policy`` goes along; without one, that of the ledger's
-    publisher does. Openings of the purposes in ``leave`` are left out because of ``why``, and with
-    them the report. The report says that no verification was made: whoever gets the bundle makes
-    it.
+    refuses to sign is bundled as it is, and the bundle says so. ``policy`` goes along; without
+    one, that of the ledger's publisher does. Openings of the purposes in ``leave`` are left out
+    because of ``why``, and with them the report. The report says that no verification was made:
+    whoever gets the bundle makes it. With ``restricted`` it is the copy of the archive that also
+    holds what is no longer served.
+
+    Raises RejectedInput ``bundle.restricted``.
     """
+    if not restricted:
+        require_unrestricted(ledger.application)
     newest = ledger.application.store.last_checkpoint()
     if newest is not None:
         cosigned_note(ledger, *newest)
@@ -63,12 +70,14 @@ def bundle_log(
         open_published(ledger.files.published) as published,
         open_evidence(ledger.application.database, reveal=_reveal(ledger)) as source,
     ):
-        as_of = recorded_until(source, bundled_checkpoint(source, published)[0])
+        size, _ = bundled_checkpoint(source, published)
+        as_of = recorded_until(source, size)
         projections.follow()
         asked = policy or (ledger.publisher.policy if ledger.publisher else None)
         beside = Beside(
             leave=leave,
             why=why,
+            doubt=_doubt(ledger, size),
             software=SOFTWARE,
             schemas=schemas_bytes(),
             policy=None if asked is None else policy_bytes(asked),
@@ -89,13 +98,19 @@ def bundle_subject(
     purpose: str,
     now: datetime,
     leave: frozenset[Purpose] = frozenset(),
+    restricted: bool = False,
 ) -> Bundled:
     """Commit to a subject's streams in the log, then write the dossier with the replay.
 
-    Openings of the purposes in ``leave`` are left out, and with them the replay.
+    Openings of the purposes in ``leave`` are left out, and with them the replay. With
+    ``restricted`` it also holds what is no longer served.
 
-    Raises RejectedInput ``dossier.unknown-subject``.
+    Raises RejectedInput ``dossier.unknown-subject`` and ``bundle.restricted``.
     """
+    if not restricted:
+        require_unrestricted(
+            ledger.application, *(f"{family}/{subject}" for family in ("subject", "treatment"))
+        )
     projections.follow()
     replay = projections.replay(subject)
     if replay is None:
@@ -116,12 +131,17 @@ def bundle_masked(
     purpose: str,
     now: datetime,
     leave: frozenset[Purpose] = frozenset(),
+    restricted: bool = False,
 ) -> Bundled:
     """Commit to a subject's arm-neutral stream, then write its dossier for masked readers.
 
-    The replay in it is that of the masked view. Raises RejectedInput
-    ``dossier.unknown-subject``.
+    The replay in it is that of the masked view. What is restricted in the subject's treatment is
+    not in it, and whoever is masked must not learn of it: this stream alone is asked about.
+
+    Raises RejectedInput ``dossier.unknown-subject`` and ``bundle.restricted``.
     """
+    if not restricted:
+        require_unrestricted(ledger.application, f"subject/{subject}")
     committed = commit_to_stream(ledger, subject, purpose=purpose, now=now)
     replay = masked.replay(subject)
     pages = {} if replay is None else {"replay.json": canonical(replay)}
@@ -146,6 +166,14 @@ def cosigned_note(ledger: TrialLedger, size: int, note: str) -> str:
     return publish_checkpoint(
         published, size, note, cosigner=ledger.keys.cosigner, clock=ledger.clock
     ).note
+
+
+def _doubt(ledger: TrialLedger, size: int) -> str | None:
+    try:
+        ledger.require_confirmed(size)
+    except Unavailable as error:
+        return error.message
+    return None
 
 
 def policy_bytes(policy: Policy) -> bytes:

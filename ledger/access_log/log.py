@@ -8,7 +8,6 @@ beside it too; a file that was rolled back is not continued.
 from __future__ import annotations
 
 import re
-import sqlite3
 import threading
 import time
 from concurrent.futures import Future
@@ -123,7 +122,7 @@ class AccessLog:
                 # Another process may have been first: then its name is the log's.
                 self._keys = AccessLogKeys.of(keys, self._instance(keys.origin) or instance)
             self._check()
-        except (PersistenceError, sqlite3.Error, OSError) as error:
+        except (PersistenceError, OSError) as error:
             raise _unavailable(error) from error
 
     @property
@@ -175,7 +174,7 @@ class AccessLog:
             group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
         try:
             first = self._commit([stated(access) for access, _ in group], RECORDED)
-        except (PersistenceError, sqlite3.Error, OSError) as error:
+        except (PersistenceError, OSError) as error:
             self._fail(group, _unavailable(error))
         except LedgerError as error:
             self._fail(group, error)

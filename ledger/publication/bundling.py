@@ -28,10 +28,10 @@ from ledger.signing.strict_json import JsonObject, JsonValue, canonical
 from ledger.verification.archive import Measured, Member, measure, write_archive
 from ledger.verification.bundle_publication import whole_note
 from ledger.verification.bundle_schemas import SCHEMAS
+from ledger.verification.concealed import CONCEALED
 from ledger.verification.evidence import all_checkpoints, all_published, all_rows
 from ledger.verification.genesis import stated_keys
 from ledger.verification.manifest import FORMAT, LOG, MANIFEST, manifest_bytes
-from ledger.verification.openings import CONCEALED
 from ledger.verification.reading import read_row
 from ledger.verification.stamps import checkpoint_text
 
@@ -96,6 +96,10 @@ the member `prev` of the next line.
 The formats are written down in docs/formats of the trial ledger's sources.
 """
 _README: Final = _LOG_README.format(check=_CHECK)
+_IN_DOUBT: Final = """
+IN DOUBT: the ledger that gave this refuses to sign. {why}
+Compare with what others hold (--checkpoint) before you rely on it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,8 @@ class Beside:
     ``pages`` are further members by name, such as ``report.html``; ``schemas`` the JSON Schemas of
     the vocabulary (``schemas.json``); ``policy`` the witness policy (C2SP tlog-policy). What is
     None is left out. ``leave`` are purposes whose openings are left out because of ``why``, and
-    with them the pages; ``withheld`` says what else is left out, and why.
+    with them the pages; ``withheld`` says what else is left out, and why. ``doubt`` says why a
+    ledger that refuses to sign does not confirm all of it.
     """
 
     software: str
@@ -128,6 +133,12 @@ class Beside:
     withheld: tuple[JsonObject, ...] = ()
     leave: frozenset[Purpose] = frozenset()
     why: str = ASKED
+    doubt: str | None = None
+
+    @property
+    def readme(self) -> str:
+        """The page that explains the members, with the doubt at its end."""
+        return _README if self.doubt is None else f"{_README}{_IN_DOUBT.format(why=self.doubt)}"
 
     @property
     def shown(self) -> Mapping[str, bytes]:
@@ -153,7 +164,7 @@ def write_bundle(
     counts: dict[str, JsonValue] = {}
     redaction = Redaction(beside.leave, beside.why)
     members = [
-        Member.of("README.txt", _README.encode()),
+        Member.of("README.txt", beside.readme.encode()),
         Member.of("checkpoint", note.encode()),
         Member.of("vkeys.txt", b"".join(f"{key}\n".encode() for key in stated_keys(source))),
         Member.of("vocabulary.json", vocabulary_bytes()),
@@ -172,6 +183,8 @@ def write_bundle(
         counts[kind] = sum(member.name.startswith(folder) for member in members)
     value = _manifest(source, size, note, beside)
     value["redaction"] = redaction.stated(*beside.withheld)
+    if beside.doubt is not None:
+        value["doubt"] = beside.doubt
     manifest = finish(out, {**value, "counts": counts}, measured)
     return Bundled(size, str(value["head"]), manifest, len(members) + 1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ledger.storage.database import Database, Engine
 from ledger.storage.evidence import DatabaseEvidence
@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.concealment.evidence import Reveal
-
-AnyEvidence: TypeAlias = DatabaseEvidence | PostgresEvidence
+    from ledger.storage.snapshot_evidence import SnapshotEvidence
 
 
 def open_evidence(
     database: Database | str, *, head_file: Path | None = None, reveal: Reveal | None = None
-) -> AnyEvidence:
+) -> SnapshotEvidence:
     """The stored values of a database, from one snapshot, and its head file.
 
     Openings are read through ``reveal``; without one they stay as they are stored, encrypted.

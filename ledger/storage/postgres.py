@@ -8,8 +8,8 @@ and the service's role may be denied UPDATE on entries; nothing is retried once 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import (
@@ -25,24 +25,23 @@ from eventsourcing.postgres import (
     PostgresDatastore,
     PostgresFactory,
 )
-from psycopg import sql
 from psycopg.rows import tuple_row
 
-from ledger.log.chain import ChainHead, StreamHead
-from ledger.log.entry import parse_entry
-from ledger.log.tree import leaf_hash
 from ledger.storage import postgres_pool
-from ledger.storage.commit import Commit
+from ledger.storage.commit import group_of
 from ledger.storage.postgres_pool import PostgresPool, library_errors
 from ledger.storage.postgres_schema import SCHEMA
 from ledger.storage.postgres_writing import write_group
-from ledger.storage.typed import blob, other_type
+from ledger.storage.store import LedgerStore
+from ledger.storage.typed import blob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from uuid import UUID
 
+    from ledger.log.chain import ChainHead
+    from ledger.storage.commit import Commit, Row
     from ledger.storage.postgres_pool import LedgerConnection
-    from ledger.storage.postgres_writing import Row
 
 T = TypeVar("T")
 
@@ -64,7 +63,7 @@ class PostgresLedgerDatastore(PostgresDatastore):
             yield connection
 
 
-class PostgresLedgerRecorder(PostgresApplicationRecorder):
+class PostgresLedgerRecorder(PostgresApplicationRecorder, LedgerStore):
     """Records entries with the chain's head swapped in the same transaction.
 
     The notification id of an entry is its ``seq``; ``state`` is the entry's bytes.
@@ -94,19 +93,11 @@ class PostgresLedgerRecorder(PostgresApplicationRecorder):
         Raises HeadMoved when another writer was first, and the library's OperationalError when
         the database cannot take the write now or does not say what became of it.
         """
-        commit = kwargs.pop("commit", None)
-        kwargs.pop("tracking", None)
-        if not isinstance(commit, Commit):
-            raise ProgrammingError("Entries are recorded together with a Commit only.")
-        if not stored_events:
+        commit, rows = group_of(stored_events, kwargs)
+        if not rows:
             return []
-        first = commit.before.size
-        rows: list[Row] = [
-            (first + n, str(e.originator_id), e.originator_version, e.topic, e.state, event_id)
-            for n, (e, event_id) in enumerate(zip(stored_events, kwargs["event_ids"], strict=True))
-        ]
         self._connected(lambda connection: self._prepare(connection, commit, rows))
-        return list(range(first, first + len(rows)))
+        return [row[0] for row in rows]
 
     def _prepare(self, connection: LedgerConnection, commit: Commit, rows: Sequence[Row]) -> None:
         try:
@@ -152,129 +143,7 @@ class PostgresLedgerRecorder(PostgresApplicationRecorder):
         """
         if self._signs and self._doubtful:
             self.settle()
-        row = self._one("SELECT size, hash, recorded_at FROM ledger.ledger_head")
-        if row is None:
-            return ChainHead()
-        if tuple(map(type, row)) != (int, str, str):
-            raise other_type("ledger_head")
-        return ChainHead(row[0], row[1], row[2])
-
-    def entries(self, start: int, stop: int) -> list[tuple[int, bytes]]:
-        """Positions and bytes of the entries in ``start <= seq < stop``, in order."""
-        return [
-            (row[0], blob(row[1]))
-            for row in self._all(
-                "SELECT seq, state FROM ledger.stored_events WHERE seq >= %s AND seq < %s"
-                " ORDER BY seq",
-                (start, stop),
-            )
-        ]
-
-    def entry(self, seq: int) -> bytes | None:
-        """The bytes of one entry."""
-        row = self._one("SELECT state FROM ledger.stored_events WHERE seq = %s", (seq,))
-        return blob(row[0]) if row else None
-
-    def position_of(self, event_id: str) -> int | None:
-        """The position of the entry that holds an event id."""
-        row = self._one(
-            "SELECT seq FROM ledger.stored_events WHERE event_id = %b", (UUID(event_id).bytes,)
-        )
-        return row[0] if row else None
-
-    def positions_of(self, event_ids: Sequence[str]) -> dict[str, int]:
-        """The positions of the entries that hold these event ids; what is not there is left out."""
-        given = {UUID(event_id).bytes: event_id for event_id in event_ids}
-        rows = self._all(
-            "SELECT seq, event_id FROM ledger.stored_events WHERE event_id = ANY(%b)",
-            (list(given),),
-        )
-        return {given[bytes(row[1])]: row[0] for row in rows}
-
-    def positions_of_types(self, types: Sequence[str], *, start: int = 0) -> list[int]:
-        """The positions of all entries of some types, in order."""
-        # Written out one by one, so that the index on some types can be chosen.
-        marks = sql.SQL(",").join(sql.Literal(name) for name in types)
-        statement = sql.SQL(
-            "SELECT seq FROM ledger.stored_events WHERE seq >= {} AND topic IN ({}) ORDER BY seq"
-        ).format(sql.Literal(start), marks)
-        return [row[0] for row in self._all(statement)]
-
-    def stream_head(self, stream: str) -> StreamHead:
-        """Where a stream ends, read from its last entry."""
-        row = self._one(
-            "SELECT state FROM ledger.stored_events WHERE originator_id = %s"
-            " ORDER BY originator_version DESC LIMIT 1",
-            (stream,),
-        )
-        if row is None:
-            return StreamHead()
-        entry = parse_entry(blob(row[0]))
-        return StreamHead(entry.stream_seq + 1, entry.link_hash())
-
-    def streams(self, prefix: str) -> list[str]:
-        """The streams whose names begin with ``prefix``, in order of their names."""
-        return [
-            row[0]
-            for row in self._all(
-                "SELECT DISTINCT originator_id FROM ledger.stored_events"
-                " WHERE originator_id >= %s AND originator_id < %s ORDER BY originator_id",
-                (prefix, prefix + "\U0010ffff"),
-            )
-        ]
-
-    def checkpoint_covering(self, size: int) -> tuple[int, str] | None:
-        """The first checkpoint of a tree of at least ``size`` entries: its size and note."""
-        row = self._one(
-            "SELECT size, note FROM ledger.checkpoints WHERE size >= %s ORDER BY size LIMIT 1",
-            (size,),
-        )
-        return (row[0], row[1]) if row else None
-
-    def last_checkpoint(self) -> tuple[int, str] | None:
-        """The newest checkpoint: its size and note."""
-        row = self._one("SELECT size, note FROM ledger.checkpoints ORDER BY size DESC LIMIT 1")
-        return (row[0], row[1]) if row else None
-
-    def checkpoints(self, *, after: int, limit: int) -> list[tuple[int, str]]:
-        """Checkpoints of trees larger than ``after``, in order."""
-        return self._all(
-            "SELECT size, note FROM ledger.checkpoints WHERE size > %s ORDER BY size LIMIT %s",
-            (after, limit),
-        )
-
-    def openings(self, start: int, stop: int) -> dict[int, list[str]]:
-        """The disclosures kept for entries in ``start <= seq < stop``."""
-        found: dict[int, list[str]] = {}
-        for row in self._all(
-            "SELECT seq, disclosure FROM ledger.openings WHERE seq >= %s AND seq < %s"
-            " ORDER BY seq, number",
-            (start, stop),
-        ):
-            found.setdefault(row[0], []).append(row[1])
-        return found
-
-    def full_tile(self, level: int, index: int) -> bytes:
-        """A full tile's 8,192 bytes, empty when it is not stored."""
-        row = self._one(
-            "SELECT hashes FROM ledger.tree_tiles WHERE level = %s AND tile = %s", (level, index)
-        )
-        return blob(row[0], "tree_tiles") if row else b""
-
-    def tile_roots(self, level: int, first: int, count: int) -> list[bytes]:
-        """The roots of consecutive full tiles of a level."""
-        return [
-            blob(row[0], "tree_tiles")
-            for row in self._all(
-                "SELECT root FROM ledger.tree_tiles WHERE level = %s AND tile >= %s AND tile < %s"
-                " ORDER BY tile",
-                (level, first, first + count),
-            )
-        ]
-
-    def leaf_hashes(self, first: int, count: int) -> list[bytes]:
-        """The leaf hashes of consecutive entries, computed from their bytes."""
-        return [leaf_hash(data) for _, data in self.entries(first, first + count)]
+        return super().head()
 
     def select_events(
         self,
@@ -287,7 +156,7 @@ class PostgresLedgerRecorder(PostgresApplicationRecorder):
     ) -> Sequence[StoredEvent]:
         """The stored events of one stream; as the library's, without its ten retries."""
         order = "DESC" if desc else "ASC"
-        rows = self._all(
+        rows = self._query(
             "SELECT originator_id, originator_version, topic, state"  # noqa: S608 - our own words
             " FROM ledger.stored_events WHERE originator_id = %s AND originator_version > %s"
             f" AND originator_version <= %s ORDER BY originator_version {order} LIMIT %s",
@@ -306,7 +175,7 @@ class PostgresLedgerRecorder(PostgresApplicationRecorder):
     ) -> Sequence[Notification]:
         """Entries in order of the log, by position; as the library's, without its retries."""
         lowest = 0 if start is None else start if inclusive_of_start else start + 1
-        rows = self._all(
+        rows = self._query(
             "SELECT seq, originator_id, originator_version, topic, state FROM ledger.stored_events"
             " WHERE seq >= %s AND seq <= %s AND (%s OR topic = ANY(%s)) ORDER BY seq LIMIT %s",
             (lowest, 2**62 if stop is None else stop, not topics, list(topics), limit),
@@ -324,8 +193,8 @@ class PostgresLedgerRecorder(PostgresApplicationRecorder):
 
     def max_notification_id(self) -> int | None:
         """The highest position."""
-        row = self._one("SELECT max(seq) FROM ledger.stored_events")
-        return row[0] if row else None
+        highest: int | None = self._query("SELECT max(seq) FROM ledger.stored_events")[0][0]
+        return highest
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Any:
         """Nobody subscribes: projections poll by position (ecosystem issue 305)."""
@@ -347,16 +216,24 @@ class PostgresLedgerRecorder(PostgresApplicationRecorder):
             self.datastore.pool.forget()
         raise InterfaceError("The connection was lost twice.")
 
-    def _all(self, statement: Any, params: Sequence[object] | None = None) -> list[Any]:
+    def _all(self, statement: str, params: Sequence[object] = ()) -> list[Any]:
+        return self._query(_spelled(statement), params)
+
+    def _among(self, column: str, values: Sequence[object]) -> tuple[str, Sequence[object]]:
+        return f"{column} = ANY(?)", [list(values)]
+
+    def _query(self, statement: Any, params: Sequence[object] = ()) -> list[Any]:
         def query(connection: LedgerConnection) -> list[Any]:
             with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
                 return cursor.execute(statement, params).fetchall()
 
         return self._connected(query)
 
-    def _one(self, statement: str, params: Sequence[object] | None = None) -> Any:
-        rows = self._all(statement, params)
-        return rows[0] if rows else None
+
+@cache
+def _spelled(statement: str) -> str:
+    """A statement of the port as PostgreSQL takes it: with the schema, and its own marks."""
+    return statement.replace(" FROM ", f" FROM {SCHEMA}.").replace("?", "%b")
 
 
 def _barrier(connection: LedgerConnection) -> None:

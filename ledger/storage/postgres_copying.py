@@ -7,7 +7,7 @@ The tables are the same on both, so nothing is derived or signed anew: the copy 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from eventsourcing.persistence import PersistenceError
@@ -15,11 +15,13 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from ledger.errors import RejectedInput, Unavailable
+from ledger.storage.evidence_postgres import PostgresEvidence
 from ledger.storage.migrations import migrate
 from ledger.storage.postgres_pool import connect, library_errors
 from ledger.storage.postgres_schema import COLUMNS, KEYS, SCHEMA
 from ledger.storage.private_file import create_private
 from ledger.storage.quarantine import SQLiteQuarantine
+from ledger.storage.snapshot_evidence import SnapshotEvidence
 from ledger.storage.sqlite import SQLiteLedgerFactory
 
 if TYPE_CHECKING:
@@ -99,6 +101,16 @@ def copy_to_postgres(source: Path, target: Database) -> int:
     The database is migrated first; all rows enter in one transaction.
     Raises RejectedInput ``copy.exists`` when it holds entries already, Unavailable ``copy.failed``.
     """
+    with carried_to_postgres(source, target) as carried:
+        return carried.extent()
+
+
+@contextmanager
+def carried_to_postgres(source: Path, target: Database) -> Iterator[PostgresEvidence]:
+    """Copy as `copy_to_postgres`, and give what was copied as evidence before it is committed.
+
+    It is committed when the block has ended, and undone when the block raises.
+    """
     migrate(target)
     address = f"{source.absolute().as_uri()}?mode=ro"
     try:
@@ -107,21 +119,37 @@ def copy_to_postgres(source: Path, target: Database) -> int:
             closing(sqlite3.connect(address, uri=True, isolation_level=None)) as origin,
             connect(target.settings) as copy,
         ):
-            origin.execute("BEGIN")
-            asked = "SELECT size, hash, recorded_at FROM ledger_head"
-            size, digest, recorded_at = origin.execute(asked).fetchone()
             for statement in _UNHURRIED:
                 copy.execute(_text(statement))
             with copy.committing():
-                held, _, _ = _head_of(copy)
-                if held:
-                    raise _exists(str(target))
-                copy.execute(_MOVE_HEAD, (size, digest, recorded_at))
-                for table in _APPENDED:
-                    _fill_postgres(copy, table, origin)
+                _carry(origin, copy, target)
+                yield _Carried(copy, str(target))
     except (PersistenceError, sqlite3.Error) as error:
         raise _failed(target, error) from error
-    return int(size)
+
+
+def _carry(origin: sqlite3.Connection, copy: LedgerConnection, target: Database) -> None:
+    origin.execute("BEGIN")
+    asked = "SELECT size, hash, recorded_at FROM ledger_head"
+    head = origin.execute(asked).fetchone()
+    held, _, _ = _head_of(copy)
+    if held:
+        raise _exists(str(target))
+    copy.execute(_MOVE_HEAD, head)
+    for table in _APPENDED:
+        _fill_postgres(copy, table, origin)
+
+
+class _Carried(PostgresEvidence):
+    """Rows as they stand in a transaction that has not ended, read on its own connection."""
+
+    def __init__(self, connection: LedgerConnection, name: str) -> None:
+        SnapshotEvidence.__init__(self, head_file=None, reveal=None)
+        self._connection = connection
+        self._take_in(name)
+
+    def close(self) -> None:
+        """Nothing: who made the transaction ends it."""
 
 
 def _fill_sqlite(copy: sqlite3.Connection, table: str, rows: Iterator[tuple[Any, ...]]) -> None:

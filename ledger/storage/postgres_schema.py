@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ledger.storage.schema import REGISTERED_TYPES
+from ledger.storage.schema import OF_REGISTERED_TYPES
 
 SCHEMA: Final = "ledger"
 
@@ -150,14 +150,12 @@ def _trigger(table: str, name: str, function: str, action: str) -> tuple[str, st
     )
 
 
-_TYPE_LIST: Final = ", ".join(f"'{name}'" for name in REGISTERED_TYPES)
-
 POSTGRESQL_SCHEMA: Final = (
     *(_table(name) for name in COLUMNS),
     # Entries are read whole and do not shrink much: kept as they are, so that what lies on disk
     # is the entry itself.
     f"ALTER TABLE {SCHEMA}.stored_events ALTER COLUMN state SET STORAGE EXTERNAL",
-    f"CREATE INDEX {INDEX} ON {SCHEMA}.stored_events (topic, seq) WHERE topic IN ({_TYPE_LIST})",
+    f"CREATE INDEX {INDEX} ON {SCHEMA}.stored_events (topic, seq) WHERE {OF_REGISTERED_TYPES}",
     # Statements are longer than an index entry may be; the hash finds them, the text decides.
     f"CREATE INDEX quarantine_statement ON {SCHEMA}.quarantine (md5(statement))",
     f"INSERT INTO {SCHEMA}.ledger_head VALUES (1, 0, '{'0' * 64}', '')",  # noqa: S608 - our names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.storage.commit import HeadMoved
 from ledger.storage.postgres_pool import BEGIN, UNHURRIED
@@ -10,11 +10,8 @@ from ledger.storage.postgres_pool import BEGIN, UNHURRIED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ledger.storage.commit import Commit
+    from ledger.storage.commit import Commit, Row
     from ledger.storage.postgres_pool import LedgerConnection
-
-Row: TypeAlias = tuple[int, str, int, str, bytes, bytes]
-"""Position, stream, number in the stream, type, the entry's bytes, the event's id."""
 
 FEW: Final = 20
 """Up to so many entries go as one statement with arrays; more are faster by COPY."""

@@ -8,7 +8,7 @@ Statements are kept sealed: what was refused may hold a person's name or number.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +16,7 @@ from psycopg.rows import tuple_row
 
 from ledger.concealment.aside import mark_of, open_aside, seal_aside
 from ledger.errors import IntegrityFailure
+from ledger.storage.transaction import library_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,9 +63,9 @@ class Quarantine(Protocol):
     def keep(self, statement: str, *, received_at: str, code: str, reason: str) -> int | None:
         """Keep a statement; its number, or None when the quarantine is full.
 
-        The same statement sent again keeps its first number. Raises sqlite3.Error or the
-        library's PersistenceError when the database cannot take it now, Unavailable when the keys
-        are not at hand.
+        The same statement sent again keeps its first number. Raises the library's
+        PersistenceError when the database cannot take it now, Unavailable when the keys are not
+        at hand.
         """
 
     def listing(self, *, after: int = 0, limit: int = 100) -> list[QuarantinedStatement]:
@@ -114,12 +115,11 @@ class SQLiteQuarantine:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self.path, timeout=10)
         try:
-            with connection:
+            with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
                 yield connection
-        finally:
-            connection.close()
+        except sqlite3.Error as error:
+            raise library_error(error) from error
 
 
 class PostgresQuarantine:

@@ -1,273 +1,268 @@
 """Entries brought back byte for byte from copies that others hold, under heads once signed.
 
 Nothing is signed here. An entry comes back only behind the one it names, and only up to a size
-for which there is a checkpoint under the log's own key whose root the entries then have.
+for which there is a checkpoint under the log's own key whose root the entries then have. Whether
+their statements hold is not asked: the whole database is verified behind this, in which every
+column written here is compared with what the entry states.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+import json
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from ledger.concealment.binding import owner_of
 from ledger.concealment.openings import ERASED, ordered, purpose_of
-from ledger.errors import IntegrityFailure, LedgerError, Unavailable
+from ledger.errors import IntegrityFailure, LedgerError
 from ledger.history import ACCEPTED
-from ledger.log.chain import ChainHead, StreamHead, advance, check_link
-from ledger.log.chain import Link as ChainLink
-from ledger.log.checkpoint import Checkpoint, open_checkpoint
-from ledger.log.entry import parse_entry
-from ledger.log.proof import parse_receipt, verify_receipt
+from ledger.log.chain import ChainHead, StreamHead, check_link
+from ledger.log.entry import Entry, entry_hash, link_hash_in, parse_entry
 from ledger.log.tiles import completed_tiles, node_fetcher
 from ledger.log.tree import frontier_at, leaf_hash
 from ledger.record import read_record
+from ledger.signing import base64url
 from ledger.signing.sealing import parse_disclosure
-from ledger.storage.commit import Commit, Opening
+from ledger.storage.commit import Opening
 from ledger.storage.tree_reader import StoredTree
-from ledger.verification.evidence import all_checkpoints, all_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ledger.application import LedgerApplication
     from ledger.concealment.vault import Erasure
-    from ledger.log.note import VerifierKey
+    from ledger.log.checkpoint import Checkpoint
     from ledger.record import Record
-    from ledger.verification.bundle import BundleEvidence
+    from ledger.storage.known_heads import Heads
+    from ledger.storage.staging import Row, Staging
+    from ledger.storage.supplies import Supply
+    from ledger.verification.foreseen import ForeseeingCrew
+    from ledger.verification.sound import Row as Examinable
 
-ENTRY_SUFFIX: Final = ".entry.json"
-PROOF_SUFFIX: Final = ".tlog-proof"
-_LONGEST_FILE: Final = 1_000_000
-
-
-class Supply(Protocol):
-    """Where missing entries come from; nothing it gives is believed before it is checked."""
-
-    def entries(self, start: int) -> Iterator[bytes]:
-        """Entry bytes from a position on, in order, as far as they are there without a gap."""
-
-    def notes(self, start: int) -> Iterator[str]:
-        """Signed notes of checkpoints, those up to ``start`` may be left out."""
-
-    def openings(self, seq: int) -> Sequence[str]:
-        """The disclosures kept for an entry, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class BundleSupply:
-    """A bundle of the whole log."""
-
-    bundle: BundleEvidence
-
-    def entries(self, start: int) -> Iterator[bytes]:
-        """The bundle's entries."""
-        for page in all_rows(self.bundle, start - 1):
-            for row in page:
-                if not isinstance(row.data, bytes):
-                    return
-                yield row.data
-
-    def notes(self, start: int) -> Iterator[str]:
-        """The bundle's checkpoints."""
-        for stored in all_checkpoints(self.bundle):
-            if stored.size > start and isinstance(stored.note, str):
-                yield stored.note
-
-    def openings(self, seq: int) -> Sequence[str]:
-        """The bundle's disclosures."""
-        kept = self.bundle.openings(seq, seq)
-        return [one.disclosure for one in kept if isinstance(one.disclosure, str)]
-
-
-@dataclass(frozen=True, slots=True)
-class FileSupply:
-    """A file of entries, one a line (``entries.jsonl``), as a mirror keeps them."""
-
-    path: Path
-
-    def entries(self, start: int) -> Iterator[bytes]:
-        """The lines from the one on that states the position."""
-        with self.path.open("rb") as file:
-            while line := file.readline(_LONGEST_FILE):
-                data = line.rstrip(b"\n")
-                if parse_entry(data).seq >= start:
-                    yield data
-
-    def notes(self, start: int) -> Iterator[str]:  # noqa: ARG002 - a file of entries has none
-        """A file of entries holds no checkpoint."""
-        return iter(())
-
-    def openings(self, seq: int) -> Sequence[str]:  # noqa: ARG002 - nor disclosures
-        """A file of entries holds no disclosure."""
-        return ()
-
-
-@dataclass(slots=True)
-class ReceiptSupply:
-    """Folders of receipts with their entries beside them, as clients keep them.
-
-    What does not verify under the log's key is left out and counted.
-    """
-
-    vkey: VerifierKey
-    left_out: int = 0
-    _entries: dict[int, bytes] = field(default_factory=dict)
-    _notes: dict[int, str] = field(default_factory=dict)
-
-    def read(self, folder: Path) -> None:
-        """Take in every receipt of a folder that holds."""
-        for proof in sorted(folder.glob(f"*{PROOF_SUFFIX}")):
-            entry = proof.with_name(proof.name.removesuffix(PROOF_SUFFIX) + ENTRY_SUFFIX)
-            try:
-                data = _bounded(entry)
-                receipt = parse_receipt(_bounded(proof).decode())
-                checkpoint = verify_receipt(receipt, data, self.vkey)
-            except (LedgerError, OSError, UnicodeDecodeError):
-                self.left_out += 1
-                continue
-            self._entries[receipt.index] = data
-            self._notes[checkpoint.size] = receipt.checkpoint_note
-
-    def beyond(self, size: int) -> list[int]:
-        """The positions of entries at hand that lie at or behind a size."""
-        return sorted(seq for seq in self._entries if seq >= size)
-
-    def entries(self, start: int) -> Iterator[bytes]:
-        """The entries in order up to the first that nobody holds."""
-        while start in self._entries:
-            yield self._entries[start]
-            start += 1
-
-    def notes(self, start: int) -> Iterator[str]:
-        """The checkpoints that the receipts were given under."""
-        return iter([note for size, note in sorted(self._notes.items()) if size > start])
-
-    def openings(self, seq: int) -> Sequence[str]:  # noqa: ARG002 - receipts come without
-        """Receipts come without disclosures."""
-        return ()
+_PAGE: Final = 4_096
+_BLOCK: Final = 512
+_ID: Final = 16
+_STREAMS_OF_KEYS: Final = ("access", "trial")
+_UNFIT: Final = (
+    LedgerError, ValueError, TypeError, LookupError, AttributeError, RecursionError,
+)  # fmt: skip
 
 
 class Regaining:
-    """Extends a ledger's database by entries it once held; see the module."""
+    """Extends a ledger's staged database by entries it once held; see the module."""
 
-    def __init__(self, application: LedgerApplication, vkey: VerifierKey) -> None:
-        self._application = application
-        self._vkey = vkey
+    def __init__(
+        self, application: LedgerApplication, staging: Staging, crew: ForeseeingCrew
+    ) -> None:
+        self._application, self._staging, self._crew = application, staging, crew
         self._store = application.store
         self._head = self._store.head()
-        self._next: ChainHead = self._head
-        self._links: list[ChainLink] = []
-        self._streams: dict[str, StreamHead] = {}
-        self._erasures: list[tuple[int, Erasure]] = []
+        self._tree = frontier_at(self.size, node_fetcher(StoredTree(self.size, self._store)))
+        registered = _examined(staging.rows_of(_STREAMS_OF_KEYS))
+        while block := list(islice(registered, _BLOCK)):
+            crew.teach(block)
+        self._acts: list[_Act] = []
+        self._taken: list[tuple[Supply, int, int]] = []
 
     @property
     def size(self) -> int:
         """How many entries the database holds now."""
         return self._head.size
 
-    def take(self, supply: Supply, notes: Mapping[int, str]) -> int:
-        """Bring back what a supply holds; gives how many entries came back.
+    def take(self, supply: Supply, heads: Heads) -> int:
+        """Bring back what a supply holds up to the last of some heads; gives how many came back.
 
-        ``notes`` are further checkpoints by size, such as the one kept outside the database; an
-        entry behind the last checkpoint there is does not come back, since nothing proves it.
+        An entry behind that does not come back, since nothing proves it. The openings wait for
+        `keep_openings`.
 
         Raises:
             IntegrityFailure: ``restore.other-history`` when entries chain but do not have a
-                signed root; ``chain.…`` when they do not continue the database.
+                signed root; ``chain.…`` when they do not continue the database;
+                ``restore.repeated`` when they hold an event id twice.
+            Unavailable: ``restore.not-written``.
         """
         began = self.size
-        heads = self._heads(supply, notes)
+        page = _Page(self._head)
+        streams: dict[str, StreamHead] = {}
+        asked: dict[str, Record] = {}
         for data in supply.entries(began):
-            entry = parse_entry(data)
-            before = self._streams.get(entry.stream) or self._store.stream_head(entry.stream)
-            check_link(self._next, before, entry)
-            link = ChainLink(entry, data)
-            self._next, self._streams[entry.stream] = advance(link)
-            self._links.append(link)
-            known = heads.get(self._next.size)
+            entry = self._following(data, page.end, streams)
+            streams[entry.stream] = StreamHead(entry.stream_seq + 1, link_hash_in(data))
+            type_name, event_id = self._look_into(entry, data, asked)
+            page.take(
+                (entry.seq, entry.stream, entry.stream_seq, type_name, data, event_id),
+                ChainHead(entry.seq + 1, entry_hash(data), entry.recorded_at),
+            )
+            known = heads.get(page.end.size)
             if known is not None:
-                self._commit(supply, known)
-        self._reset()
+                self._prove(page, *known)
+                if len(page.rows) >= _PAGE:
+                    self._add(page, supply)
+                    page = _Page(self._head)
+        self._add(page, supply)
+        if self.size > began:
+            self._taken.append((supply, began, self.size))
         return self.size - began
 
-    def _heads(self, supply: Supply, notes: Mapping[int, str]) -> dict[int, tuple[Checkpoint, str]]:
-        heads: dict[int, tuple[Checkpoint, str]] = {}
-        for note in (*notes.values(), *supply.notes(self.size)):
-            try:
-                checkpoint = open_checkpoint(note, self._vkey)
-            except LedgerError:
-                continue  # signed by somebody else, it proves nothing here
-            if checkpoint.size > self.size:
-                heads[checkpoint.size] = checkpoint, note
-        return heads
+    def keep_openings(self) -> None:
+        """Store the openings of what came back, without what any supply shows to be erased since.
 
-    def _commit(self, supply: Supply, known: tuple[Checkpoint, str]) -> None:
-        checkpoint, note = known
-        leaves = [leaf_hash(link.data) for link in self._links]
-        tree = StoredTree(self.size, self._store)
-        frontier = frontier_at(self.size, node_fetcher(tree)).extend(leaves)
-        if frontier.root() != checkpoint.root:
+        Raises what `Openings.conceal` raises; Unavailable ``restore.not-written``.
+        """
+        for supply, began, end in self._taken:
+            start = began
+            while start < end:
+                stop = self._block(start, end)
+                texts = supply.openings(start, stop - 1)
+                acts = [r.seq for act in self._acts for r in (act.order, act.answer)]
+                concerned = {*texts, *(seq for seq in acts if start <= seq < stop)}
+                openings = self._kept(self._staging.rows_at(sorted(concerned)), texts)
+                self._staging.keep(openings)
+                start = stop
+
+    def _following(self, data: bytes, end: ChainHead, streams: Mapping[str, StreamHead]) -> Entry:
+        try:
+            entry = parse_entry(data)
+            before = streams.get(entry.stream) or self._store.stream_head(entry.stream)
+            check_link(end, before, entry)
+        except IntegrityFailure as error:
+            raise IntegrityFailure(
+                error.code,
+                f"What should come back as entry {end.size} does not continue the log: "
+                f"{error.message}",
+                where=str(end.size),
+                remedy="Keep this copy, and look for another one.",
+            ) from error
+        return entry
+
+    def _prove(self, page: _Page, checkpoint: Checkpoint, note: str) -> None:
+        self._tree = self._tree.extend(page.leaves[page.proven.size - self.size :])
+        if self._tree.root() != checkpoint.root:
             raise IntegrityFailure(
                 "restore.other-history",
-                f"At size {checkpoint.size} these entries have root {frontier.root().hex()}, the "
+                f"At size {checkpoint.size} these entries have root {self._tree.root().hex()}, the "
                 f"log has signed root {checkpoint.root.hex()}.",
                 remedy="This copy holds another history. Keep it, and look for another copy.",
             )
-        texts = {link.entry.seq: supply.openings(link.entry.seq) for link in self._links}
-        records = [read_record(link.data) for link in self._links]
-        openings = self._kept(records, texts)
-        tiles = completed_tiles(self.size, leaves, tree)
-        self._application.record_group(
-            records, Commit(self._head, self._next, note, tiles, openings)
-        )
-        self._head = self._next
-        self._links = []
+        page.checkpoints.append((checkpoint.size, note, page.proven.size))
+        page.proven = page.end
 
-    def learn(self, supply: Supply) -> None:
-        """Take note of the erasures a supply holds, so that no other brings back what they took."""
-        records: list[Record] = []
-        for data in supply.entries(self.size):
+    def _add(self, page: _Page, supply: Supply) -> None:
+        count = page.proven.size - self.size
+        if not count:
+            return
+        tiles = completed_tiles(self.size, page.leaves[:count], StoredTree(self.size, self._store))
+        rows = page.rows[:count]
+        self._crew.foresee(_examined(rows, supply))
+        self._staging.add(rows, tiles, page.checkpoints, page.proven)
+        self._head = page.proven
+
+    def _look_into(self, entry: Entry, data: bytes, asked: dict[str, Record]) -> tuple[str, bytes]:
+        """Type and event id as the entry states them; an erasure is taken note of."""
+        type_name, event_id, answered = _peeked(entry, data)
+        if type_name == ERASED:
             record = read_record(data)
-            if record.type in (ERASED, ACCEPTED):
-                records.append(record)
-        at = {record.id: record.seq for record in records}
-        self._erasures.extend((at[act.act], act) for act in ordered(records))
+            asked[record.id] = record
+        elif answered in asked:
+            records = (asked.pop(answered), read_record(data))
+            known = {act.erasure.act for act in self._acts}
+            self._acts += [
+                _Act(erasure, *records) for erasure in ordered(records) if erasure.act not in known
+            ]
+        return type_name, event_id
 
-    def _kept(self, records: Sequence[Record], texts: Mapping[int, Sequence[str]]) -> list[Opening]:
+    def _block(self, start: int, end: int) -> int:
+        """Where a block that begins at a position ends: never between an order and its answer."""
+        stop = min(start + _BLOCK, end)
+        for act in self._acts:
+            if act.order.seq < stop <= act.answer.seq < end:
+                stop = act.answer.seq + 1
+        return stop
+
+    def _kept(self, rows: Sequence[Row], texts: Mapping[int, Sequence[str]]) -> list[Opening]:
         """The openings as they are stored: without what was erased since, encrypted with a key."""
         given = {
-            record.seq: [
+            row[0]: [
                 one
-                for one in map(parse_disclosure, texts[record.seq])
-                if not self._erased(record, one.name)
+                for one in map(parse_disclosure, texts.get(row[0], ()))
+                if not self._erased(row, one.name)
             ]
-            for record in records
+            for row in rows
         }
         vault = self._application.openings
         if vault is not None:
             # The acts are begun by this; the start carries them out.
-            return [Opening(*row) for row in vault.conceal(records, given)[0]]
+            records = [read_record(row[4]) for row in rows]
+            return [Opening(*stored) for stored in vault.conceal(records, given)[0]]
         return [
             Opening(seq, number, one.text)
             for seq, found in given.items()
             for number, one in enumerate(found)
         ]
 
-    def _erased(self, record: Record, member: str) -> bool:
-        owner, purpose = owner_of(record.stream), purpose_of(record.type, member)
+    def _erased(self, row: Row, member: str) -> bool:
+        seq, stream, _, type_name, _, _ = row
+        owner, purpose = owner_of(stream), purpose_of(type_name, member)
         return any(
-            record.seq < seq and owner == f"subject/{act.subject}" and purpose in act.purposes
-            for seq, act in self._erasures
+            seq < act.order.seq
+            and owner == f"subject/{act.erasure.subject}"
+            and purpose in act.erasure.purposes
+            for act in self._acts
         )
 
-    def _reset(self) -> None:
-        self._next, self._links, self._streams = self._head, [], {}
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """An erasure that the ledger accepted: the order and the answer."""
+
+    erasure: Erasure
+    order: Record
+    answer: Record
 
 
-def _bounded(path: Path) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(_LONGEST_FILE + 1)
-    if len(data) > _LONGEST_FILE:
-        raise Unavailable("restore.too-long", f"{path.name} is too long.")
-    return data
+class _Page:
+    """Entries that wait to enter together; those up to ``proven`` stand under a signed root."""
+
+    def __init__(self, head: ChainHead) -> None:
+        self.end = self.proven = head
+        self.rows: list[Row] = []
+        self.leaves: list[bytes] = []
+        self.checkpoints: list[tuple[int, str, int]] = []
+
+    def take(self, row: Row, end: ChainHead) -> None:
+        """Take one entry in, behind which the chain ends so."""
+        self.rows.append(row)
+        self.leaves.append(leaf_hash(row[4]))
+        self.end = end
+
+
+def _examined(rows: Iterable[Row], supply: Supply | None = None) -> Iterator[Examinable]:
+    """Rows as a verification has them examined, with what a supply holds for them."""
+    following = iter(rows)
+    while block := list(islice(following, _BLOCK)):
+        texts = supply.openings(block[0][0], block[-1][0]) if supply is not None else {}
+        for seq, stream, number, type_name, data, event_id in block:
+            columns = (stream, number, type_name, event_id)
+            yield seq, data, columns, [*enumerate(texts.get(seq, ()))]
+
+
+def _peeked(entry: Entry, data: bytes) -> tuple[str, bytes, str]:
+    """Type, event id and the id of what an acceptance answers, empty for any other entry.
+
+    Read without the checks that the verification behind makes of every entry; what cannot be read
+    so is left to the strict reader, which names what is wrong with it.
+    """
+    try:
+        text = entry.statement
+        payload = json.loads(text)["payload"] if text[0] == "{" else text.split(".", 2)[1]
+        event = json.loads(base64url.decode(payload))
+        type_name, event_id = event["type"], bytes.fromhex(event["id"].replace("-", ""))
+        answered = event["data"]["request"]["id"] if type_name == ACCEPTED else ""
+        if isinstance(type_name, str) and isinstance(answered, str) and len(event_id) == _ID:
+            return type_name, event_id, answered
+    except _UNFIT:
+        pass
+    record = read_record(data)
+    return record.type, UUID(record.id).bytes, ""

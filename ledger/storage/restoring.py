@@ -8,8 +8,7 @@ file, so that a ledger that is behind it refuses to sign by itself.
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,29 +16,34 @@ from ledger.application import LedgerApplication
 from ledger.concealment.openings import Openings
 from ledger.concealment.settings import has_keys, open_vault
 from ledger.errors import IntegrityFailure, LedgerError, RejectedInput, Unavailable
-from ledger.log.checkpoint import Checkpoint, open_checkpoint
+from ledger.events.conformance import Conformance
 from ledger.log.note import VerifierKey
 from ledger.log.tiles import node_fetcher
-from ledger.log.tree import EMPTY_ROOT, frontier_at
+from ledger.log.tree import frontier_at
 from ledger.recording.genesis import read_genesis
 from ledger.storage.backup import named_database, sound_or_raise
 from ledger.storage.copying import copy_file, role_files, sync_directory
 from ledger.storage.database import Database, Engine
 from ledger.storage.evidence import DatabaseEvidence
 from ledger.storage.head_file import HeadFile, require_contained
-from ledger.storage.postgres_copying import copy_to_postgres, holds_entries
-from ledger.storage.published import PublishedCheckpoints
+from ledger.storage.known_heads import KnownHeads
+from ledger.storage.postgres_copying import carried_to_postgres, holds_entries
 from ledger.storage.regaining import Regaining
+from ledger.storage.staging import Staging
 from ledger.storage.tree_reader import StoredTree
+from ledger.verification.crew import crew_for
+from ledger.verification.foreseen import ForeseeingCrew
 from ledger.verification.run import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from ledger.log.checkpoint import Checkpoint
     from ledger.service import LedgerFiles
     from ledger.storage.backup import Backup
-    from ledger.storage.regaining import Supply
+    from ledger.storage.evidence_postgres import PostgresEvidence
+    from ledger.storage.supplies import Supply
     from ledger.verification.report import RootOfTrust, VerificationReport
     from ledger.verification.run import Progress
 
@@ -51,7 +55,8 @@ class Restored:
     ``backed_up`` entries came from the backup, ``regained`` ones from other copies; ``known`` is
     the largest head the log is known to have signed. ``refusal`` says why the ledger will not
     sign, None when it will; ``placed`` names the files put in place, ``kept`` those that were
-    there and stayed, ``absent`` those that the operator has to bring.
+    there and stayed, ``absent`` those that the operator has to bring. ``nonconforming`` says which
+    payloads are not what this version's vocabulary asks for: the log holds them as they are.
     """
 
     report: VerificationReport
@@ -63,6 +68,7 @@ class Restored:
     placed: tuple[str, ...]
     kept: tuple[str, ...]
     absent: tuple[str, ...]
+    nonconforming: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[int, int] | None:
@@ -86,9 +92,9 @@ def restore(
 
     Nothing there is overwritten; a head file, keys and published checkpoints that outlived the
     database stay. ``place`` is the path beside which the further files lie, the database's own if
-    None. ``notes`` are signed checkpoints known from elsewhere. For PostgreSQL all is verified in
-    a file beside those first, then carried into the database, which is to be empty, in one
-    transaction.
+    None. ``notes`` are signed checkpoints known from elsewhere. For PostgreSQL, whose database is
+    to be empty, all is made ready in a file beside those and carried over in one transaction; it
+    is verified as it stands there, before that transaction ends.
 
     Raises:
         RejectedInput: ``restore.exists`` when there is a database, or entries in it, already.
@@ -101,110 +107,65 @@ def restore(
     staged = _staged(named)
     vkey = VerifierKey.parse(str(backup.manifest["vkey"]))
     named.prepare()
-    heads = _Heads(vkey)
+    heads = KnownHeads(vkey)
     heads.take(files, notes)
     heads.add(backup.file("head").read_text(encoding="utf-8"))
+    about = backup.size + sum(supply.about() for supply in supplies)
+    payloads = Conformance()
     try:
-        copy_file(backup.database, staged)
-        regained = _regain(staged, vkey, supplies, heads, place=place)
-        with DatabaseEvidence(staged) as source:
-            report = verify(source, trust=trust, progress=progress)
-        sound_or_raise(report, "The restored database")
-        refusal, decisive = _refusal(staged, heads)
-        placed, kept, absent = _place(backup, files, place)
-        HeadFile(files.head).write(heads.by_size[decisive.size])
-        _put(staged, named)
+        with crew_for(about, None, payloads) as examining, ForeseeingCrew(examining) as crew:
+            copy_file(backup.database, staged)
+            regained = _regain(staged, supplies, heads, crew, place=place)
+            refusal, decisive = _refusal(staged, heads)
+            with _putting(staged, named) as source:
+                report = verify(
+                    source, trust=trust, progress=progress, jobs=crew, payloads=payloads
+                )
+                sound_or_raise(report, "The restored database")
+                _require_protected(source)
+                # The head first: killed in between, it is there and the database is not.
+                placed, kept, absent = _place(backup, files, place)
+                HeadFile(files.head).write(heads.by_size[decisive.size][1])
     finally:
         for suffix in ("", "-wal", "-shm"):
             staged.with_name(staged.name + suffix).unlink(missing_ok=True)
     return Restored(
         report, backup.size, regained, heads.largest, refusal, bool(heads.outside),
-        placed, kept, absent,
+        placed, kept, absent, tuple(payloads.found),
     )  # fmt: skip
 
 
-class _Heads:
-    """The signed heads at hand, by size.
-
-    ``outside`` are those that outlived the database or were brought: the restored ledger must
-    contain each of them.
-    """
-
-    def __init__(self, vkey: VerifierKey) -> None:
-        self._vkey = vkey
-        self.by_size: dict[int, str] = {}
-        self.outside: dict[int, Checkpoint] = {}
-        self.largest = Checkpoint(vkey.name, 0, EMPTY_ROOT)
-
-    def add(self, note: str) -> Checkpoint:
-        """Take a checkpoint in; raises LedgerError when the log has not signed it."""
-        checkpoint = open_checkpoint(note, self._vkey)
-        self.by_size.setdefault(checkpoint.size, note)
-        if checkpoint.size > self.largest.size:
-            self.largest = checkpoint
-        return checkpoint
-
-    def take(self, files: LedgerFiles, notes: Iterable[str]) -> None:
-        """Take what was kept outside the database, and others that were brought.
-
-        Raises LedgerError for a head file that holds anything but a head of this log.
-        """
-        found = [files.head.read_text(encoding="utf-8")] if files.head.exists() else []
-        if files.published.is_file():
-            newest = PublishedCheckpoints(files.published).newest()
-            found += [] if newest is None else [newest.note]
-        for note in (*found, *notes):
-            checkpoint = self.add(note)
-            self.outside.setdefault(checkpoint.size, checkpoint)
-
-    def offer(self, note: str) -> None:
-        """Take a checkpoint of another copy in, where the log has signed it.
-
-        Raises IntegrityFailure ``restore.other-history`` when a head known already contradicts.
-        """
-        try:
-            checkpoint = open_checkpoint(note, self._vkey)
-        except LedgerError:
-            return  # what others sign proves nothing here
-        kept = self.by_size.get(checkpoint.size)
-        if kept is not None and (root := open_checkpoint(kept, self._vkey).root) != checkpoint.root:
-            raise IntegrityFailure(
-                "restore.other-history",
-                f"At size {checkpoint.size} this copy has the signed root {checkpoint.root.hex()}, "
-                f"the head kept outside it {root.hex()}: the log has signed two histories.",
-                remedy="Keep both as evidence, and look for a copy of the right one.",
-            )
-        self.add(note)
-
-
 def _regain(
-    staged: Path, vkey: VerifierKey, supplies: Sequence[Supply], heads: _Heads, *, place: Path
+    staged: Path,
+    supplies: Sequence[Supply],
+    heads: KnownHeads,
+    crew: ForeseeingCrew,
+    *,
+    place: Path,
 ) -> int:
-    application = LedgerApplication(f"sqlite:///{staged}", create=False)
-    try:
-        if has_keys(place):
-            trial = read_genesis(application).trial
-            application.conceal(Openings(open_vault(trial, place)))
-        regaining = Regaining(application, vkey)
-        began = regaining.size
-        for supply in supplies:
-            for note in supply.notes(regaining.size):
-                heads.offer(note)
-        for supply in supplies:
-            regaining.learn(supply)
-        # One copy may reach only as far as another begins.
-        while sum([regaining.take(supply, heads.by_size) for supply in supplies]):
-            pass
-        regained = regaining.size - began
-    finally:
-        application.close()
-    with closing(sqlite3.connect(staged, isolation_level=None)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.execute("PRAGMA journal_mode = DELETE")
-    return regained
+    """Extend the staged database by what the supplies hold; gives how many entries came back."""
+    if not supplies:
+        return 0
+    with closing(Staging(staged)) as staging:
+        with closing(LedgerApplication(f"sqlite:///{staged}", create=False)) as application:
+            if has_keys(place):
+                trial = read_genesis(application).trial
+                application.conceal(Openings(open_vault(trial, place)))
+            regaining = Regaining(application, staging, crew)
+            began = regaining.size
+            for supply in supplies:
+                heads.offer(supply.notes(began), crew.executor)
+            known = heads.by_size | heads.supplied
+            # One copy may reach only as far as another begins.
+            while sum([regaining.take(supply, known) for supply in supplies]):
+                pass
+            crew.foresee_rest()
+            regaining.keep_openings()
+        staging.finish()
+    return regaining.size - began
 
 
-def _refusal(staged: Path, heads: _Heads) -> tuple[LedgerError | None, Checkpoint]:
+def _refusal(staged: Path, heads: KnownHeads) -> tuple[LedgerError | None, Checkpoint]:
     """What the ledger's own start will say, and the head to keep so that it does."""
     application = LedgerApplication(f"sqlite:///{staged}", create=False)
     try:
@@ -261,12 +222,22 @@ def _staged(database: Database) -> Path:
     return staged
 
 
-def _put(staged: Path, database: Database) -> None:
+@contextmanager
+def _putting(staged: Path, database: Database) -> Iterator[DatabaseEvidence | PostgresEvidence]:
+    """What will be the ledger, to be verified; it is put in place when the block has ended."""
     if database.engine is Engine.POSTGRESQL:
-        copy_to_postgres(staged, database)
+        with carried_to_postgres(staged, database) as carried:
+            yield carried
         return
+    with DatabaseEvidence(staged) as source:
+        yield source
     os.link(staged, database.path)  # unlike a renaming, this overwrites nothing
     sync_directory(database.path.parent)
+
+
+def _require_protected(source: DatabaseEvidence | PostgresEvidence) -> None:
+    for found in source.storage():
+        raise IntegrityFailure("backup.damaged", f"The restored database is not whole: {found}")
 
 
 def _require_absent(database: Path, staged: Path) -> None:

@@ -62,15 +62,31 @@ class Standing:
 def grant_service(database: Database, role: str) -> None:
     """Give a role exactly what the service needs, and take all else on the ledger's schema.
 
+    Raises as `require_role`; the library's PersistenceError when the database refuses.
+    """
+    require_role(database, role)
+    with (
+        library_errors(),
+        connect(database.settings) as connection,
+        connection.transaction(),
+        connection.cursor(row_factory=tuple_row) as cursor,
+    ):
+        for statement in _GRANTS:
+            text: Any = statement
+            cursor.execute(sql.SQL(text).format(role=sql.Identifier(role)))
+
+
+def require_role(database: Database, role: str) -> None:
+    """Refuse a role that cannot be given the service's rights, before anything is done for it.
+
     Raises RejectedInput ``database.role`` when there is no such role, and for SQLite, which has
-    none; the library's PersistenceError when the database refuses.
+    none; the library's PersistenceError when the database does not answer.
     """
     if database.engine is Engine.SQLITE:
         raise RejectedInput("database.role", "SQLite knows no roles.")
     with (
         library_errors(),
         connect(database.settings) as connection,
-        connection.transaction(),
         connection.cursor(row_factory=tuple_row) as cursor,
     ):
         cursor.execute("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s", (role,))
@@ -80,9 +96,6 @@ def grant_service(database: Database, role: str) -> None:
                 f"There is no role {role} that could be given the service's rights.",
                 remedy="Create it first: CREATE ROLE name LOGIN.",
             )
-        for statement in _GRANTS:
-            text: Any = statement
-            cursor.execute(sql.SQL(text).format(role=sql.Identifier(role)))
 
 
 _GRANTS: Final = (

@@ -26,7 +26,8 @@ REGISTERED_TYPES = (
 )
 """Types that guards look up across all streams; they have a small index of their own."""
 
-_TYPE_LIST = ", ".join(f"'{name}'" for name in REGISTERED_TYPES)
+OF_REGISTERED_TYPES = "topic IN ('" + "', '".join(REGISTERED_TYPES) + "')"
+"""The condition of that index; a query is answered from it if it says the same."""
 
 _ENTRIES = """
 CREATE TABLE IF NOT EXISTS stored_events (
@@ -75,7 +76,7 @@ CREATE TABLE IF NOT EXISTS openings (
 """,
     f"""
 CREATE INDEX IF NOT EXISTS registered_types ON stored_events (topic, seq)
-WHERE topic IN ({_TYPE_LIST})
+WHERE {OF_REGISTERED_TYPES}
 """,
 )
 

@@ -10,13 +10,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
-from eventsourcing.persistence import (
-    OperationalError,
-    ProgrammingError,
-    StoredEvent,
-)
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
     SQLiteConnection,
@@ -26,17 +20,17 @@ from eventsourcing.sqlite import (
     SQLiteFactory,
 )
 
-from ledger.log.chain import ChainHead, StreamHead
-from ledger.log.entry import parse_entry
-from ledger.log.tree import leaf_hash
-from ledger.storage.commit import Commit, HeadMoved
+from ledger.storage.commit import HeadMoved, group_of
 from ledger.storage.schema import PAGE_SIZE, SQLITE_PRAGMAS, SQLITE_SCHEMA
-from ledger.storage.transaction import all_rows, writing
-from ledger.storage.typed import blob, other_type
+from ledger.storage.store import LedgerStore
+from ledger.storage.transaction import all_rows, library_error, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
+
+    from eventsourcing.persistence import StoredEvent
+
+    from ledger.storage.commit import Commit
 
 LOCK_SECONDS = 10
 """How long a writer waits for another process's transaction before it gives up."""
@@ -56,11 +50,14 @@ class LedgerPool(SQLiteConnectionPool):
     """Connections with the page size, cache and durability a ledger needs."""
 
     def _create_connection(self) -> SQLiteConnection:
-        self._lay_out()
-        connection = super()._create_connection()
-        with connection.cursor() as cursor:
-            for pragma in SQLITE_PRAGMAS:
-                cursor.execute(pragma)
+        try:
+            self._lay_out()
+            connection = super()._create_connection()
+            with connection.cursor() as cursor:
+                for pragma in SQLITE_PRAGMAS:
+                    cursor.execute(pragma)
+        except sqlite3.Error as error:
+            raise library_error(error) from error
         return connection
 
     def _lay_out(self) -> None:
@@ -74,9 +71,9 @@ class LedgerPool(SQLiteConnectionPool):
                     fresh.execute(PAGE_SIZE)
                 if fresh.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                     fresh.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
+            except sqlite3.OperationalError:
                 if time.monotonic() > deadline:
-                    raise OperationalError(error) from error
+                    raise
                 time.sleep(_PAUSE_SECONDS)
             else:
                 return
@@ -84,7 +81,7 @@ class LedgerPool(SQLiteConnectionPool):
                 fresh.close()
 
 
-class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
+class SQLiteLedgerRecorder(SQLiteApplicationRecorder, LedgerStore):
     """Records entries with the chain's head swapped in the same transaction.
 
     The notification id of an entry is its ``seq``; ``state`` is the entry's bytes.
@@ -96,7 +93,7 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
 
     def create_table(self) -> None:
         """Create what is missing; safe when several processes start together."""
-        with self._writing() as cursor:
+        with writing(self.datastore) as cursor:
             self._create_table(cursor)
 
     def insert_events(
@@ -107,31 +104,12 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         Raises HeadMoved when another writer was first, and the library's OperationalError when
         the database cannot take the write now.
         """
-        commit = kwargs.pop("commit", None)
-        kwargs.pop("tracking", None)
-        if not isinstance(commit, Commit):
-            raise ProgrammingError("Entries are recorded together with a Commit only.")
-        if not stored_events:
+        commit, rows = group_of(stored_events, kwargs)
+        if not rows:
             return []
-        with self._writing() as cursor:
+        with writing(self.datastore) as cursor:
             self._swap_head(cursor, commit)
-            first = commit.before.size
-            cursor.executemany(
-                _INSERT,
-                [
-                    (
-                        first + n,
-                        event.originator_id,
-                        event.originator_version,
-                        event.topic,
-                        event.state,
-                        event_id,
-                    )
-                    for n, (event, event_id) in enumerate(
-                        zip(stored_events, kwargs["event_ids"], strict=True)
-                    )
-                ],
-            )
+            cursor.executemany(_INSERT, rows)
             cursor.executemany(
                 "INSERT INTO openings (seq, number, disclosure) VALUES (?, ?, ?)",
                 [(o.seq, o.number, o.disclosure) for o in commit.openings],
@@ -144,129 +122,10 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
                 "INSERT INTO checkpoints (size, note, previous) VALUES (?, ?, ?)",
                 (commit.after.size, commit.checkpoint, commit.before.size),
             )
-        return list(range(first, first + len(stored_events)))
+        return [row[0] for row in rows]
 
     def settle(self) -> None:
         """Nothing: what SQLite shows is synced, and nobody else keeps a copy of it."""
-
-    def head(self) -> ChainHead:
-        """The chain's head as the head row states it."""
-        row = self._one("SELECT size, hash, recorded_at FROM ledger_head")
-        if row is None:
-            return ChainHead()
-        if tuple(map(type, row)) != (int, str, str):
-            raise other_type("ledger_head")
-        return ChainHead(row[0], row[1], row[2])
-
-    def entries(self, start: int, stop: int) -> list[tuple[int, bytes]]:
-        """Positions and bytes of the entries in ``start <= seq < stop``, in order."""
-        return [
-            (row[0], blob(row[1]))
-            for row in self._all(
-                "SELECT seq, state FROM stored_events WHERE seq >= ? AND seq < ? ORDER BY seq",
-                (start, stop),
-            )
-        ]
-
-    def entry(self, seq: int) -> bytes | None:
-        """The bytes of one entry."""
-        row = self._one("SELECT state FROM stored_events WHERE seq = ?", (seq,))
-        return blob(row[0]) if row else None
-
-    def position_of(self, event_id: str) -> int | None:
-        """The position of the entry that holds an event id."""
-        row = self._one("SELECT seq FROM stored_events WHERE event_id = ?", (UUID(event_id).bytes,))
-        return row[0] if row else None
-
-    def positions_of(self, event_ids: Sequence[str]) -> dict[str, int]:
-        """The positions of the entries that hold these event ids; what is not there is left out."""
-        given = {UUID(event_id).bytes: event_id for event_id in event_ids}
-        marks = ",".join("?" * len(given))
-        sql = f"SELECT seq, event_id FROM stored_events WHERE event_id IN ({marks})"  # noqa: S608
-        return {given[row[1]]: row[0] for row in self._all(sql, tuple(given))}
-
-    def positions_of_types(self, types: Sequence[str], *, start: int = 0) -> list[int]:
-        """The positions of all entries of some types, in order."""
-        marks = ",".join("?" * len(types))
-        sql = f"SELECT seq FROM stored_events WHERE seq >= ? AND topic IN ({marks}) ORDER BY seq"  # noqa: S608
-        return [row[0] for row in self._all(sql, (start, *types))]
-
-    def stream_head(self, stream: str) -> StreamHead:
-        """Where a stream ends, read from its last entry."""
-        row = self._one(
-            "SELECT state FROM stored_events WHERE originator_id = ?"
-            " ORDER BY originator_version DESC LIMIT 1",
-            (stream,),
-        )
-        if row is None:
-            return StreamHead()
-        entry = parse_entry(blob(row[0]))
-        return StreamHead(entry.stream_seq + 1, entry.link_hash())
-
-    def streams(self, prefix: str) -> list[str]:
-        """The streams whose names begin with ``prefix``, in order of their names."""
-        return [
-            row[0]
-            for row in self._all(
-                "SELECT DISTINCT originator_id FROM stored_events"
-                " WHERE originator_id >= ? AND originator_id < ? ORDER BY originator_id",
-                (prefix, prefix + "\U0010ffff"),
-            )
-        ]
-
-    def checkpoint_covering(self, size: int) -> tuple[int, str] | None:
-        """The first checkpoint of a tree of at least ``size`` entries: its size and note."""
-        row = self._one(
-            "SELECT size, note FROM checkpoints WHERE size >= ? ORDER BY size LIMIT 1", (size,)
-        )
-        return (row[0], row[1]) if row else None
-
-    def last_checkpoint(self) -> tuple[int, str] | None:
-        """The newest checkpoint: its size and note."""
-        row = self._one("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1")
-        return (row[0], row[1]) if row else None
-
-    def checkpoints(self, *, after: int, limit: int) -> list[tuple[int, str]]:
-        """Checkpoints of trees larger than ``after``, in order."""
-        return [
-            (row[0], row[1])
-            for row in self._all(
-                "SELECT size, note FROM checkpoints WHERE size > ? ORDER BY size LIMIT ?",
-                (after, limit),
-            )
-        ]
-
-    def openings(self, start: int, stop: int) -> dict[int, list[str]]:
-        """The disclosures kept for entries in ``start <= seq < stop``."""
-        found: dict[int, list[str]] = {}
-        for row in self._all(
-            "SELECT seq, disclosure FROM openings WHERE seq >= ? AND seq < ? ORDER BY seq, number",
-            (start, stop),
-        ):
-            found.setdefault(row[0], []).append(row[1])
-        return found
-
-    def full_tile(self, level: int, index: int) -> bytes:
-        """A full tile's 8,192 bytes, empty when it is not stored."""
-        row = self._one(
-            "SELECT hashes FROM tree_tiles WHERE level = ? AND tile = ?", (level, index)
-        )
-        return blob(row[0], "tree_tiles") if row else b""
-
-    def tile_roots(self, level: int, first: int, count: int) -> list[bytes]:
-        """The roots of consecutive full tiles of a level."""
-        return [
-            blob(row[0], "tree_tiles")
-            for row in self._all(
-                "SELECT root FROM tree_tiles WHERE level = ? AND tile >= ? AND tile < ?"
-                " ORDER BY tile",
-                (level, first, first + count),
-            )
-        ]
-
-    def leaf_hashes(self, first: int, count: int) -> list[bytes]:
-        """The leaf hashes of consecutive entries, computed from their bytes."""
-        return [leaf_hash(data) for _, data in self.entries(first, first + count)]
 
     @staticmethod
     def _swap_head(cursor: SQLiteCursor, commit: Commit) -> None:
@@ -277,16 +136,11 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
         if cursor.sqlite_cursor.rowcount != 1:
             raise HeadMoved("Another writer extended the log first.")
 
-    def _writing(self) -> AbstractContextManager[SQLiteCursor]:
-        return writing(self.datastore)
+    def _all(self, statement: str, params: Sequence[object] = ()) -> list[Any]:
+        return all_rows(self.datastore, statement, params)
 
-    def _all(self, sql: str, params: Sequence[object] = ()) -> list[Any]:
-        return all_rows(self.datastore, sql, params)
-
-    def _one(self, sql: str, params: Sequence[object] = ()) -> Any:
-        with self.datastore.transaction(commit=False) as cursor:
-            cursor.execute(sql, params)
-            return cursor.fetchone()
+    def _among(self, column: str, values: Sequence[object]) -> tuple[str, Sequence[object]]:
+        return f"{column} IN ({','.join('?' * len(values))})", values
 
 
 class SQLiteLedgerFactory(SQLiteFactory):

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from eventsourcing.persistence import IntegrityError, OperationalError
+from eventsourcing import persistence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,11 +14,20 @@ if TYPE_CHECKING:
     from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore
 
 
+def library_error(error: sqlite3.Error) -> persistence.PersistenceError:
+    """What SQLite raised, as the event store library calls it: both use the names of PEP 249."""
+    name = type(error).__name__
+    kind: type[persistence.PersistenceError] = getattr(
+        persistence, name, persistence.PersistenceError
+    )
+    return kind(error)
+
+
 @contextmanager
 def writing(datastore: SQLiteDatastore) -> Iterator[SQLiteCursor]:
     """One write transaction: committed when the block ends, rolled back when it raises.
 
-    Raises the library's IntegrityError and OperationalError for what SQLite raises.
+    Raises the library's PersistenceError for what SQLite raises.
     """
     with datastore.get_connection(commit=True) as connection:
         cursor = connection.cursor()
@@ -28,12 +37,9 @@ def writing(datastore: SQLiteDatastore) -> Iterator[SQLiteCursor]:
             cursor.execute("BEGIN IMMEDIATE")
             yield cursor
             connection.commit()
-        except sqlite3.IntegrityError as error:
-            connection.rollback()
-            raise IntegrityError(error) from error
         except sqlite3.Error as error:
             connection.rollback()
-            raise OperationalError(error) from error
+            raise library_error(error) from error
         except BaseException:
             connection.rollback()
             raise
@@ -42,8 +48,11 @@ def writing(datastore: SQLiteDatastore) -> Iterator[SQLiteCursor]:
 
 
 def all_rows(datastore: SQLiteDatastore, sql: str, params: Sequence[object] = ()) -> list[Any]:
-    """All rows of a query, read in a transaction of its own."""
-    with datastore.transaction(commit=False) as cursor:
-        cursor.execute(sql, params)
-        rows: list[Any] = cursor.fetchall()
-        return rows
+    """All rows of a query, read in a transaction of its own; raises the library's errors."""
+    try:
+        with datastore.transaction(commit=False) as cursor:
+            cursor.execute(sql, params)
+            rows: list[Any] = cursor.fetchall()
+            return rows
+    except sqlite3.Error as error:  # from its BEGIN, which the library hands on as it is
+        raise library_error(error) from error

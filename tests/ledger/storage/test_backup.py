@@ -17,8 +17,8 @@ from ledger.publication.bundling import Beside, write_bundle
 from ledger.service import LedgerFiles, TrialLedger
 from ledger.storage.backup import MANIFEST, Backup, read_backup, write_backup
 from ledger.storage.evidence import DatabaseEvidence, verify_ledger
-from ledger.storage.regaining import BundleSupply, FileSupply, ReceiptSupply
 from ledger.storage.restoring import Restored, restore
+from ledger.storage.supplies import BundleSupply, FileSupply, ReceiptSupply
 from ledger.verification.bundle import BundleEvidence
 from tests.build_ledger import START, identify
 from tests.ledger.build_service import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.recording.outcomes import Receipted
-    from ledger.storage.regaining import Supply
+    from ledger.storage.supplies import Supply
     from tests.build_ledger import BuiltLedger, Signed
 
 SOFTWARE = "trial-ledger test"

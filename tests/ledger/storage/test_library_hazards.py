@@ -23,13 +23,15 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from eventsourcing.persistence import IntegrityError, ProgrammingError
+from eventsourcing.persistence import IntegrityError, PersistenceError, ProgrammingError
+from eventsourcing.sqlite import SQLiteCursor
 
 from ledger.application import LedgerApplication
 from ledger.errors import IntegrityFailure
@@ -245,3 +247,27 @@ def test_errors_of_a_closed_database_are_told_as_unavailable(each_built: BuiltLe
         built.ledger.submit(submission, built.now)
     built.reopen()
     assert code_of(built, signed) == ""
+
+
+def test_a_file_that_is_no_database_is_refused_by_the_librarys_error(tmp_path: Path) -> None:
+    """Whoever turns failures into answers need know one family (hazard: errors of the driver)."""
+    file = tmp_path / "ledger.sqlite3"
+    file.write_bytes(b"no database" * 1_000)
+    with pytest.raises(PersistenceError, match="not a database"):
+        LedgerApplication(f"sqlite:///{file}")
+
+
+def test_a_read_that_cannot_begin_raises_the_librarys_error(
+    built: BuiltLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library begins a transaction outside the block that gives errors its own names."""
+    execute = SQLiteCursor.execute
+
+    def fail(cursor: SQLiteCursor, statement: str, *params: Any) -> None:
+        if statement == "BEGIN":
+            raise sqlite3.OperationalError("disk I/O error")
+        execute(cursor, statement, *params)
+
+    monkeypatch.setattr(SQLiteCursor, "execute", fail)
+    with pytest.raises(PersistenceError, match="disk I/O"):
+        built.ledger.application.store.last_checkpoint()

@@ -20,8 +20,9 @@ from ledger.storage.backup import Backup, read_backup, write_backup
 from ledger.storage.database import Database
 from ledger.storage.evidence import verify_ledger
 from ledger.storage.open_evidence import open_evidence
-from ledger.storage.regaining import BundleSupply
+from ledger.storage.postgres_copying import holds_entries
 from ledger.storage.restoring import Restored, restore
+from ledger.storage.supplies import BundleSupply
 from ledger.verification.bundle import BundleEvidence
 from ledger.verification.run import verify
 from tests.build_ledger import START
@@ -210,3 +211,42 @@ def test_the_commands_take_a_postgresql_url(
     assert ": sound, " in made
     assert (told["refusal"], told["missing"]) == (None, None)
     require_sound(empty)
+
+
+def test_what_the_database_made_of_the_rows_is_what_is_verified(
+    postgres: PostgresServer, postgres_built: BuiltLedger, tmp_path: Path, empty: Database
+) -> None:
+    """A row altered on its way in is named; neither rows nor files are left behind."""
+    backup = back_up(postgres_built, tmp_path / "backup", secrets=True)
+    assert not holds_entries(empty)
+    name = empty.place.name
+    for statement in (
+        (
+            "CREATE FUNCTION ledger.alter_one() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN NEW.state = NEW.state || '\\x20'::bytea; RETURN NEW; END$$"
+        ),
+        (
+            "CREATE TRIGGER alter_one BEFORE INSERT ON ledger.stored_events FOR EACH ROW"
+            " WHEN (NEW.seq = 3) EXECUTE FUNCTION ledger.alter_one()"
+        ),
+    ):
+        postgres.execute(statement, name)
+    with pytest.raises(IntegrityFailure) as refused:
+        put_back(backup, empty)
+    assert refused.value.code == "backup.damaged"
+    assert "seq 3" in refused.value.message
+    assert not holds_entries(empty)
+    assert [path.name for path in empty.place.parent.iterdir()] == []
+
+
+def test_a_database_without_its_protection_is_not_restored_to(
+    postgres: PostgresServer, postgres_built: BuiltLedger, tmp_path: Path, empty: Database
+) -> None:
+    """A trigger that is missing in the empty database is named."""
+    backup = back_up(postgres_built, tmp_path / "backup")
+    assert not holds_entries(empty)
+    postgres.execute("DROP TRIGGER checkpoints_no_delete ON ledger.checkpoints", empty.place.name)
+    with pytest.raises(IntegrityFailure) as refused:
+        put_back(backup, empty)
+    assert "checkpoints_no_delete" in refused.value.message
+    assert not holds_entries(empty)

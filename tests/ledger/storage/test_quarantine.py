@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from eventsourcing.persistence import PersistenceError
 
 from ledger.errors import RejectedInput
 from ledger.signing.jwk import SigningKey
@@ -139,3 +140,12 @@ def test_the_quarantine_lies_outside_the_log(built: BuiltLedger) -> None:
     code_of(built, unknown_subject(built))
     with closing(plain(database(built))) as connection:
         assert connection.execute("DELETE FROM quarantine").rowcount == 1
+
+
+def test_a_database_that_cannot_keep_it_is_named_to_the_sender(built: BuiltLedger) -> None:
+    """As for every other write: send it again; nobody is told that it is kept."""
+    with closing(plain(database(built))) as connection:
+        connection.execute("DROP TABLE quarantine")
+    assert code_of(built, unknown_subject(built)) == "storage.unavailable"
+    with pytest.raises(PersistenceError, match="no such table"):
+        built.ledger.quarantine.listing()

@@ -12,6 +12,8 @@ from ledger.log.chain import ChainHead
 from ledger.log.tiles import FullTile
 from ledger.log.tree import leaf_hash
 from ledger.storage.commit import Commit, HeadMoved, Opening
+from ledger.storage.postgres import PostgresLedgerRecorder
+from ledger.storage.schema import REGISTERED_TYPES
 from tests.build_ledger import each, identify
 from tests.ledger.build_service import (
     SUBJECT,
@@ -25,6 +27,8 @@ from tests.ledger.build_service import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.build_ledger import BuiltLedger
 
 WIDE = 300
@@ -145,6 +149,40 @@ def test_a_group_enters_whole_or_not_at_all(
     assert store.checkpoints(after=0, limit=1000) == checkpoints
     require_sound(each_built)
     assert code_of(each_built, bag(each_built, 1)) == ""
+
+
+@pytest.mark.parametrize("wanted", [1, 2])
+def test_registered_types_are_found_by_their_index(each_built: BuiltLedger, wanted: int) -> None:
+    """In a log of many other entries; types that are not in the index are still found."""
+    store: Any = each_built.ledger.application.store
+    first, count = store.head().size, 5_000
+    topics = ["a.b.v1"] * count
+    topics[count // 2] = REGISTERED_TYPES[0]
+    events = [StoredEvent("x", n, topic, b"state") for n, topic in enumerate(topics)]
+    commit = Commit(store.head(), ChainHead(first + count, "1" * 64, ""), "note", (), ())
+    ids = [n.to_bytes(16, "big") for n in range(count)]
+    store.insert_events(events, commit=commit, event_ids=ids)
+    assert "registered_types" in plan(store, REGISTERED_TYPES[:wanted])
+    assert store.positions_of_types(REGISTERED_TYPES[:wanted]) == [first + count // 2]
+    others = store.positions_of_types(["a.b.v1", REGISTERED_TYPES[0]], start=first + 3)
+    assert others == list(range(first + 3, first + count))
+
+
+def plan(store: Any, types: Sequence[str]) -> str:
+    """How the engine looks for the entries of some types."""
+    asked: list[Any] = []
+
+    def hear(*query: object) -> list[Any]:
+        asked.extend(query)
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_all", hear)
+        store.positions_of_types(types)
+    statement, params = asked
+    explain = "EXPLAIN" if isinstance(store, PostgresLedgerRecorder) else "EXPLAIN QUERY PLAN"
+    rows = store._all(f"{explain} {statement}", params)
+    return " ".join(str(row[-1]) for row in rows)
 
 
 def test_nothing_is_recorded_without_a_commit(each_built: BuiltLedger) -> None:

@@ -1,0 +1,70 @@
+"""What was examined beforehand changes nothing of what is found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from ledger.storage.evidence import DatabaseEvidence
+from ledger.verification.crew import crew_for
+from ledger.verification.evidence import all_rows
+from ledger.verification.foreseen import ForeseeingCrew
+from ledger.verification.pages import Page
+from ledger.verification.report import Status, VerificationReport
+from ledger.verification.run import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ledger.verification.evidence import StoredOpening
+    from tests.ledger.verification.damage import Damaged
+
+
+def report_of(damaged: Damaged, crew: ForeseeingCrew | None = None) -> VerificationReport:
+    """The report of a crew, or of one process."""
+    with DatabaseEvidence(damaged.database, head_file=damaged.head_file) as source:
+        return verify(source, jobs=crew or 1)
+
+
+@pytest.fixture
+def crew(damaged: Damaged) -> Iterator[ForeseeingCrew]:
+    """A crew of two processes that has foreseen the ledger as it is before it is damaged."""
+    with crew_for(0, 2) as further, ForeseeingCrew(further) as foreseeing:
+        with DatabaseEvidence(damaged.database) as source:
+            for stored in all_rows(source):
+                openings: dict[int, list[StoredOpening]] = {}
+                for kept in source.openings(stored[0].seq, stored[-1].seq):
+                    openings.setdefault(cast("int", kept.seq), []).append(kept)
+                foreseeing.foresee(Page(stored, openings).rows())
+        foreseeing.foresee_rest()
+        yield foreseeing
+
+
+def test_a_sound_ledger_is_sound_whoever_foresaw_it(damaged: Damaged, crew: ForeseeingCrew) -> None:
+    """The whole report is the same."""
+    report = report_of(damaged, crew)
+    assert report.status is Status.SOUND
+    assert report == report_of(damaged)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE stored_events SET state = CAST(state || ' ' AS BLOB) WHERE seq % 5 = 3",
+        "UPDATE stored_events SET originator_version = 999 WHERE seq = 151",
+        "UPDATE stored_events SET topic = 'a.b.v1' WHERE seq % 5 = 4",
+        "DELETE FROM stored_events WHERE seq BETWEEN 160 AND 162",
+        "UPDATE stored_events SET state = 'text' WHERE seq % 5 = 2",
+        "UPDATE openings SET disclosure = disclosure || 'A'",
+        "DELETE FROM openings",
+    ],
+)
+def test_damage_done_after_it_was_foreseen_is_found(
+    damaged: Damaged, crew: ForeseeingCrew, statement: str
+) -> None:
+    """Findings, their order and their words are those of a verification that foresaw nothing."""
+    damaged.run(statement)
+    report = report_of(damaged, crew)
+    assert report == report_of(damaged)
+    assert report.status is Status.DAMAGED or "openings" in statement
