@@ -99,9 +99,11 @@ class Mirror:
 
     def rows(self, after: int | None, limit: int) -> Sequence[StoredRow]:
         """The next entries below the checkpoint's size."""
-        first = -1 if after is None else after
-        found = self._state.entries(first, self._size, limit)
-        return [StoredRow(seq, data) for seq, data in found]
+        return [StoredRow(seq, data) for seq, data in self.entries(after, limit)]
+
+    def entries(self, after: int | None, limit: int) -> Sequence[tuple[int, bytes]]:
+        """As `rows`, position and bytes alone."""
+        return self._state.entries(-1 if after is None else after, self._size, limit)
 
     def named(self, event_id: bytes) -> StoredRow | None:
         """The first entry that states an event id."""

@@ -174,13 +174,15 @@ def verify_url(
     progress: Progress | None = None,
     asked: Asked | None = None,
     access: Access | None = None,
+    jobs: int | None = None,
 ) -> VerificationReport:
     """Verify a remote log and what became of it since the last visit.
 
     The newest published and the newest cosigned checkpoint are checked too, against the policy
     ``asked``, if one is given.
 
-    A log of a real trial wants a token for its tiles: ``access`` says who asks for one.
+    A log of a real trial wants a token for its tiles: ``access`` says who asks for one. ``jobs`` is
+    how many processes examine entries.
 
     What was fetched is not fetched again; ``state`` moves on only when everything was sound.
 
@@ -193,14 +195,15 @@ def verify_url(
         mirror = Mirror(state, lru_cache(_TILES_KEPT)(remote.tile))
         try:
             vkey = trust.vkey if trust else _stated(remote, mirror)
-            return _visit(_Round(remote, mirror, Findings(), vkey, trust, asked), progress)
+            visit = _Round(remote, mirror, Findings(), vkey, trust, asked)
+            return _visit(visit, progress, jobs)
         finally:
             mirror.close()
     finally:
         remote.close()
 
 
-def _visit(visit: _Round, progress: Progress | None) -> VerificationReport:
+def _visit(visit: _Round, progress: Progress | None, jobs: int | None) -> VerificationReport:
     cosigned = visit.remote.cosigned()  # first, so that it is not newer than what is judged
     note = visit.remote.checkpoint()
     checkpoint = open_checkpoint(note, visit.vkey)
@@ -210,7 +213,7 @@ def _visit(visit: _Round, progress: Progress | None) -> VerificationReport:
     _fetch(visit, checkpoint.size, progress)
     report = verify(
         visit.mirror, trust=visit.trust, progress=progress, findings=visit.findings,
-        published=Served.of(note, cosigned, visit.vkey), asked=visit.asked,
+        published=Served.of(note, cosigned, visit.vkey), asked=visit.asked, jobs=jobs,
     )  # fmt: skip
     if report.findings:
         visit.mirror.forget()

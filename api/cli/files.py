@@ -19,18 +19,18 @@ from api.cli.progress import progress_bar
 from api.identity import Identity
 from api.monitor import Access, verify_url
 from api.stamping import stamp_findings
-from ledger.events.conformance import check_conformance
+from ledger.events.conformance import Conformance
 from ledger.publication.publishing import read_policy
 from ledger.verification.__main__ import COULD_NOT_CHECK, DAMAGED, as_json, as_lines
 from ledger.verification.bundle import BundleEvidence, kind_of_bundle, verify_opened
 from ledger.verification.cosignatures import Asked
+from ledger.verification.coverage import ELSEWHERE, INTEGRITY_ALONE
 from ledger.verification.dossier import verify_dossier
 from ledger.verification.evidence import HeadNote
 from ledger.verification.held import check_held
 from ledger.verification.manifest import DOSSIER, LOG
 from ledger.verification.publication import AUTHORITIES
 from ledger.verification.report import Status
-from ledger.verification.run import ELSEWHERE
 from ledger.vocabulary import Role
 
 if TYPE_CHECKING:
@@ -71,6 +71,26 @@ def remote_options(command: F) -> F:
     return command
 
 
+def effort_options(command: F) -> F:
+    """``--integrity-only`` and ``--jobs N``."""
+    for option in (
+        click.option(
+            "--jobs",
+            type=click.IntRange(1, 256),
+            metavar="N",
+            help="How many processes examine entries. Default: one for each processor, for a log "
+            "that is long enough.",
+        ),
+        click.option(
+            "--integrity-only",
+            is_flag=True,
+            help="Compare the stored bytes with what the log signed, and look into no entry.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def policy_option(command: F) -> F:
     """``--policy FILE``, also from LEDGER_VERIFY_POLICY."""
     return click.option(
@@ -102,13 +122,18 @@ def read_held(path: Path) -> HeadNote:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a verifier brings along: trust, policy, certificates, who he is, what others hold."""
+    """What a verifier brings along: trust, policy, certificates, who he is, what others hold.
+
+    ``jobs`` is how many processes examine entries; with ``integrity_only`` none are examined.
+    """
 
     trust: RootOfTrust | None = None
     asked: Asked | None = None
     certificates: Path | None = None
     access: Access | None = None
     held: tuple[HeadNote, ...] = ()
+    jobs: int | None = None
+    integrity_only: bool = False
 
 
 def read_asked(policy: Path | None) -> Asked | None:
@@ -133,7 +158,7 @@ def verify_remote(url: str, state: Path, given: Given, *, machine: bool) -> None
     with progress_bar("Reading the log") as progress:
         report = verify_url(
             url, state, trust=given.trust, progress=progress, asked=given.asked,
-            access=given.access,
+            access=given.access, jobs=given.jobs,
         )  # fmt: skip
     _tell(report, [], kind=LOG, machine=machine)
 
@@ -144,11 +169,13 @@ def verify_file(path: Path, given: Given, *, machine: bool) -> None:
     Raises Unavailable when the file cannot be opened.
     """
     kind = kind_of_bundle(path)
+    if given.integrity_only and kind == DOSSIER:
+        raise click.UsageError("A dossier is not the whole log: there is no tree to compare.")
+    if given.held and kind == DOSSIER:
+        raise click.UsageError("A dossier is not the whole log: --checkpoint cannot be compared.")
     report, schema = (
         (verify_dossier(path, trust=given.trust), []) if kind == DOSSIER else _log(path, given)
     )
-    if given.held and kind == DOSSIER:
-        raise click.UsageError("A dossier is not the whole log: --checkpoint cannot be compared.")
     _tell(report, schema, kind=kind, machine=machine)
 
 
@@ -169,17 +196,24 @@ def _tell(report: VerificationReport, schema: list[str], *, kind: str, machine: 
 
 def _log(path: Path, given: Given) -> tuple[VerificationReport, list[str]]:
     with BundleEvidence(path) as source:
+        payloads = None if given.integrity_only else Conformance()
         with progress_bar("Verifying entries") as progress:
-            report = verify_opened(source, trust=given.trust, progress=progress, asked=given.asked)
+            report = verify_opened(
+                source, trust=given.trust, progress=progress, asked=given.asked, jobs=given.jobs,
+                integrity_only=given.integrity_only, payloads=payloads,
+            )  # fmt: skip
         if report.obstacle:
             return report, []
-        with progress_bar("Checking payloads") as progress:
-            above = [str(found) for found in check_conformance(source, progress)]
+        above = [] if payloads is None else payloads.found
         stamps = stamp_findings(source.publication, source, given.certificates)
         if given.held and given.trust is not None:
             above += [str(found) for found in check_held(source, given.held, given.trust.vkey)]
-    done = {_SCHEMA} | ({AUTHORITIES} if stamps is not None else set())
+    done = (set() if payloads is None else {_SCHEMA}) | (
+        {AUTHORITIES} if stamps is not None else set()
+    )
     reasons = {name: why for name, why in report.reasons.items() if name not in done}
     reasons[_PROJECTIONS] = "a bundle holds none"
+    if payloads is None:
+        reasons[_SCHEMA] = INTEGRITY_ALONE
     report = replace(report, not_checked=tuple(reasons), reasons=reasons)
     return report, [*above, *(stamps or ())]

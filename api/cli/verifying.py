@@ -13,6 +13,7 @@ from eventsourcing.persistence import PersistenceError
 from api.cli import options
 from api.cli.files import (
     Given,
+    effort_options,
     held_option,
     policy_option,
     read_access,
@@ -31,18 +32,18 @@ from ledger.concealment.evidence import revealing
 from ledger.concealment.openings import Openings
 from ledger.concealment.settings import has_keys, open_vault
 from ledger.errors import LedgerError, Unavailable
-from ledger.events.conformance import check_conformance
+from ledger.events.conformance import Conformance
 from ledger.log.note import VerifierKey
 from ledger.service import LedgerFiles
 from ledger.storage.database import Database
 from ledger.storage.open_evidence import open_evidence
 from ledger.storage.published_evidence import open_published
 from ledger.verification.__main__ import publication_lines
+from ledger.verification.coverage import ELSEWHERE, INTEGRITY_ALONE
 from ledger.verification.held import check_held
 from ledger.verification.publication import AUTHORITIES
 from ledger.verification.reading import read_row
 from ledger.verification.report import RootOfTrust, Status
-from ledger.verification.run import ELSEWHERE
 from ledger.verification.run import verify as verify_evidence
 from projections.reading import Projections, opened, projections_path
 
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
     from ledger.concealment.vault import Vault
     from ledger.verification.cosignatures import Asked
-    from ledger.verification.evidence import HeadNote
+    from ledger.verification.evidence import EvidenceSource, HeadNote
     from ledger.verification.report import VerificationReport
 
 DAMAGED = 1
@@ -71,6 +72,7 @@ COULD_NOT_CHECK = 2
 @held_option
 @remote_options
 @receipt_options
+@effort_options
 @options.as_json
 def verify(  # noqa: PLR0913 - one parameter an option
     *,
@@ -89,6 +91,8 @@ def verify(  # noqa: PLR0913 - one parameter an option
     receipt: Path | None,
     entry: Path | None,
     event_id: str | None,
+    integrity_only: bool,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Check entries, chains, tree, checkpoints, signatures, authority, allocation, the schema.
@@ -120,6 +124,10 @@ def verify(  # noqa: PLR0913 - one parameter an option
     a witness signed, an older bundle's checkpoint, a receipt. So a ledger that shows two histories
     is found out.
 
+    With --integrity-only the stored bytes are compared with what the log signed (chain, tree,
+    tiles, checkpoints, what was published), in a small part of the time; no signature under an
+    entry is checked then, and no entry is read.
+
     Exit status: 0 sound, 1 damaged, 2 could not check.
     """
     try:
@@ -130,9 +138,12 @@ def verify(  # noqa: PLR0913 - one parameter an option
         trust = root_of_trust(vkey, genesis)
         if held and (trust is None or url is not None):
             raise click.UsageError("--checkpoint needs --key and --genesis, and no --url.")
+        if integrity_only and url is not None:
+            raise click.UsageError("--integrity-only needs the whole log at hand, and no --url.")
         given = Given(
-            trust, read_asked(policy), tsa_certificates, access, tuple(map(read_held, held))
-        )
+            trust, read_asked(policy), tsa_certificates, access, tuple(map(read_held, held)), jobs,
+            integrity_only,
+        )  # fmt: skip
         if bundle is not None:
             verify_file(bundle, given, machine=as_json)
             return
@@ -146,6 +157,8 @@ def verify(  # noqa: PLR0913 - one parameter an option
             tsa_certificates=tsa_certificates,
             asked=given.asked,
             held=given.held,
+            jobs=jobs,
+            integrity_only=integrity_only,
         )
     except LedgerError as error:
         click.echo(f"Could not check: {error}", err=True)
@@ -219,9 +232,10 @@ class Examination:
             reasons.pop(AUTHORITIES, None)
         elif AUTHORITIES in reasons:
             reasons[AUTHORITIES] = "no certificates to trust were given (--tsa-certificates)"
+        alone = INTEGRITY_ALONE if INTEGRITY_ALONE in reasons.values() else None
         above = {
-            ELSEWHERE[0]: (self.schema, "the records could not all be read"),
-            ELSEWHERE[1]: (self.derived, "there are none here, or they cannot be read"),
+            ELSEWHERE[0]: (self.schema, alone or "the records could not all be read"),
+            ELSEWHERE[1]: (self.derived, alone or "there are none here, or they cannot be read"),
             KEYS: (self.custody, "the key-encryption key is not at hand (LEDGER_KEK)"),
         }
         reasons.update({name: why for name, (found, why) in above.items() if found is None})
@@ -253,12 +267,16 @@ def examine(
     tsa_certificates: Path | None = None,
     asked: Asked | None = None,
     held: Sequence[HeadNote] = (),
+    jobs: int | None = None,
+    integrity_only: bool = False,
 ) -> Examination:
     """Verify a database, what was published beside it, its schema, payloads and projections.
 
     Without ``head_file`` the one beside the database is taken, if there is one; the authorities of
     time stamps are checked where there are certificates to check them with, witnesses against the
-    policy ``asked``, and ``held`` against the log when there is a root of trust.
+    policy ``asked``, and ``held`` against the log when there is a root of trust. ``jobs`` and
+    ``integrity_only`` are those of `ledger.verification.run.verify`; payloads and projections are
+    no part of integrity.
     Raises Unavailable when the database cannot be opened at all, TrustFailure
     ``timestamps.certificates``.
     """
@@ -272,22 +290,34 @@ def examine(
             named, head_file=kept, reveal=revealing(Openings(vault)) if vault else None
         ) as source,
     ):
+        if kept is None and trust is None:
+            _require_begun(source, named)
         keys = _damaged_keys(vault) if vault else None
         stamps = stamp_findings(published, source, tsa_certificates)
+        payloads = None if integrity_only else Conformance()
         with progress_bar("Verifying entries") as progress:
             report = verify_evidence(
-                source, trust=trust, progress=progress, published=published, asked=asked
-            )
+                source, trust=trust, progress=progress, published=published, asked=asked,
+                jobs=jobs, integrity_only=integrity_only, payloads=payloads,
+            )  # fmt: skip
         storage = [str(found) for found in source.storage()]
         others = None
         if held and trust is not None:
             others = [str(found) for found in check_held(source, held, trust.vkey)]
-        if report.obstacle:
-            return Examination(report, storage, stamps=stamps, custody=keys, held=others)
-        with progress_bar("Checking payloads") as progress:
-            schema = [str(found) for found in check_conformance(source, progress)]
+    if report.obstacle or payloads is None:
+        return Examination(report, storage, stamps=stamps, custody=keys, held=others)
     derived = _compare_projections(named, damaged=bool(report.findings))
-    return Examination(report, storage, schema, derived, stamps, keys, others)
+    return Examination(report, storage, payloads.found, derived, stamps, keys, others)
+
+
+def _require_begun(source: EvidenceSource, database: Database) -> None:
+    """Tell a database in which no ledger was opened yet from one that has lost its own."""
+    if not (source.rows(None, 1) or source.checkpoints(None, 1) or source.stray_tiles(0, 1)):
+        raise Unavailable(
+            "evidence.empty",
+            f"{database} holds no ledger.",
+            remedy="Open a trial with trial-ledger init, or name another database.",
+        )
 
 
 @contextmanager

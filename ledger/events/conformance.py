@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from ledger.errors import LedgerError
 from ledger.events.registry import EVENT_TYPES
 from ledger.record import read_record
-from ledger.verification.evidence import PAGE
+from ledger.verification.concealed import CONCEALED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ledger.record import Record
-    from ledger.verification.evidence import EvidenceSource, StoredRow
+    from ledger.signing.envelope import Event
+    from ledger.signing.strict_json import JsonObject
+    from ledger.verification.evidence import StoredOpening, StoredRow
+    from ledger.verification.payloads import Conforms
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +36,35 @@ class Nonconformity:
         )
 
 
-def check_conformance(
-    source: EvidenceSource, progress: Callable[[int, int], None]
-) -> Iterator[Nonconformity]:
-    """Check every entry's payload against the schema of its type, with the openings at hand.
+class Conformance:
+    """Judges each payload against the schema of its type, with the openings at hand.
 
-    Entries that cannot be read at all are the kernel's findings and are passed over here.
+    A `ledger.verification.payloads.PayloadCheck`. Entries that cannot be read at all are the
+    kernel's findings and are passed over here.
     """
-    total, after = source.extent(), None
-    while rows := source.rows(after, PAGE):
-        after = rows[-1].seq
-        openings = _openings(source, rows[0].seq, after)
-        for row in rows:
-            record = _record(row, openings.get(row.seq, []))
-            if record is not None:
-                yield from conformity(record)
-        progress(min(after + 1, total), total)
+
+    worker = "ledger.events.examining"
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        """A line for each payload that does not conform, in order of the log."""
+
+    @property
+    def conforms(self) -> Conforms:
+        """As `conforms`."""
+        return conforms
+
+    def judge(self, row: StoredRow, kept: Sequence[StoredOpening]) -> None:
+        """Say what is wrong with one entry's payload."""
+        texts = [one.disclosure for one in kept if isinstance(one.disclosure, str)]
+        record = _record(row, [text for text in texts if not text.startswith(CONCEALED)])
+        if record is not None:
+            self.found += map(str, conformity(record))
 
 
-def _openings(source: EvidenceSource, first: int, last: int) -> dict[object, list[str]]:
-    found: dict[object, list[str]] = {}
-    for opening in source.openings(first, last):
-        text = opening.disclosure
-        if isinstance(text, str) and not text.startswith("c1."):  # else it is encrypted
-            found.setdefault(opening.seq, []).append(text)
-    return found
+def conforms(event: Event, data: JsonObject, withheld: bool) -> bool:  # noqa: FBT001 - see Conforms
+    """Whether a payload conforms; ``data`` is with what is opened, ``withheld`` if some is not."""
+    return next(_wrong(event, data, withheld=withheld), None) is None
 
 
 def _record(row: StoredRow, disclosures: Sequence[str]) -> Record | None:
@@ -71,14 +78,19 @@ def _record(row: StoredRow, disclosures: Sequence[str]) -> Record | None:
 
 def conformity(record: Record) -> Iterator[Nonconformity]:
     """What is wrong with one record's payload; nothing when it conforms."""
-    row = EVENT_TYPES.get(record.type)
+    for message in _wrong(record.event, record.data, withheld=record.withheld > 0):
+        yield Nonconformity(record.seq, record.type, message)
+
+
+def _wrong(event: Event, data: JsonObject, *, withheld: bool) -> Iterator[str]:
+    row = EVENT_TYPES.get(event.type)
     if row is None:
-        yield Nonconformity(record.seq, record.type, "The type is not in the vocabulary.")
+        yield "The type is not in the vocabulary."
         return
-    clear = sorted(set(row.rule.sealed) & set(record.event.data))
+    clear = sorted(set(row.rule.sealed) & set(event.data))
     if clear:
-        yield Nonconformity(record.seq, record.type, f"{clear[0]} stands in clear.")
+        yield f"{clear[0]} stands in clear."
     try:
-        row.check(record.data, withheld=record.withheld > 0)
+        row.check(data, withheld=withheld)
     except LedgerError as error:
-        yield Nonconformity(record.seq, record.type, error.message)
+        yield error.message

@@ -39,12 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         trust = _root_of_trust(given.key, given.genesis)
         kind = kind_of_bundle(given.bundle)
-        asked = _policy(given.policy)
-        report = (
-            verify_dossier(given.bundle, trust=trust)
-            if kind == DOSSIER
-            else verify_bundle(given.bundle, trust=trust, asked=asked)
-        )
+        report = _verified(given, kind, trust)
     except LedgerError as error:
         sys.stderr.write(f"Could not check: {error}\n")
         return COULD_NOT_CHECK
@@ -52,6 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if report.obstacle:
         return COULD_NOT_CHECK
     return DAMAGED if report.status is Status.DAMAGED else SOUND
+
+
+def _verified(
+    given: argparse.Namespace, kind: str, trust: RootOfTrust | None
+) -> VerificationReport:
+    asked = _policy(given.policy)
+    if kind != DOSSIER:
+        return verify_bundle(
+            given.bundle, trust=trust, asked=asked, jobs=given.jobs,
+            integrity_only=given.integrity_only,
+        )  # fmt: skip
+    if given.integrity_only:
+        raise LedgerError(
+            "dossier.no-tree", "A dossier is not the whole log: there is no tree to compare."
+        )
+    return verify_dossier(given.bundle, trust=trust)
 
 
 def as_json(report: VerificationReport, kind: str) -> str:
@@ -143,8 +154,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key", help="the log's verifier key, as handed over out of band")
     parser.add_argument("--genesis", help="SHA-256 of entry 0, as handed over out of band")
     parser.add_argument("--policy", type=Path, help="the witnesses you trust (C2SP tlog-policy)")
+    parser.add_argument(
+        "--integrity-only", action="store_true",
+        help="compare the bytes with what the log signed, and look into no entry",
+    )  # fmt: skip
+    parser.add_argument("--jobs", type=_jobs, metavar="N", help="processes that examine entries")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
     return parser
+
+
+def _jobs(text: str) -> int:
+    if re.fullmatch(r"[1-9][0-9]{0,2}", text) is None:
+        raise argparse.ArgumentTypeError("a number from 1 to 999")
+    return int(text)
 
 
 def _root_of_trust(key: str | None, genesis: str | None) -> RootOfTrust | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from hashlib import sha256
-from importlib import resources
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from ledger.errors import IntegrityFailure, LedgerError, Unavailable
@@ -16,10 +14,10 @@ from ledger.verification.bundle_publication import (
     BundledPublication,
     check_responses,
     read_policy,
-    whole_note,
 )
 from ledger.verification.bundle_receipts import check_receipts
 from ledger.verification.bundle_schemas import check_schemas
+from ledger.verification.bundle_small import SmallMembers
 from ledger.verification.evidence import (
     UNREADABLE,
     HeadNote,
@@ -53,6 +51,7 @@ if TYPE_CHECKING:
 
     from ledger.signing.strict_json import JsonValue
     from ledger.verification.cosignatures import Asked
+    from ledger.verification.payloads import PayloadCheck
     from ledger.verification.report import RootOfTrust, VerificationReport
     from ledger.verification.unpacked import Complaint
 
@@ -131,13 +130,14 @@ class BundleEvidence:
         if self._manifest is not None:
             check_values(self._manifest, self._values(), self._findings)
             check_redaction(self._manifest, self._findings)
-        note = self._check_newest()
+        small = SmallMembers(self._archive, self.publication, self._findings)
+        note = small.check_newest(self._newest())
         check_receipts(self._archive, self._one, note, self._findings)
         check_responses(self._archive, self._unpacked, self._findings)
-        self._check_keys()
+        small.check_keys("".join(f"{key}\n" for key in stated_keys(self)))
         check_schemas(self._archive, self._findings)
-        self._check_protocols()
-        self._check_vocabulary()
+        small.check_protocols(self._unpacked.protocols)
+        small.check_vocabulary()
         return self._findings
 
     def extent(self) -> int:
@@ -147,6 +147,10 @@ class BundleEvidence:
     def rows(self, after: int | None, limit: int) -> Sequence[StoredRow]:
         """The next entries."""
         return [_row(*found) for found in self._unpacked.rows(after, limit)]
+
+    def entries(self, after: int | None, limit: int) -> Sequence[tuple[object, object]]:
+        """The next entries, position and bytes alone."""
+        return self._unpacked.rows(after, limit)
 
     def named(self, event_id: bytes) -> StoredRow | None:
         """The first entry that states an event id."""
@@ -274,69 +278,9 @@ class BundleEvidence:
             after, note = page[-1][0], page[-1][1]
         return note
 
-    def _check_newest(self) -> str | None:
-        """``checkpoint`` is the last line's note with every further line; give it."""
-        newest = self._newest()
-        if newest is None or "checkpoint" not in self._archive:
-            return None
-        try:
-            alone = self._archive.read("checkpoint", most=_LONGEST_NOTE)
-        except IntegrityFailure as error:
-            self._findings.add("manifest.member", None, found=error.message, field="checkpoint")
-            return None
-        if alone != (self._cosigned(newest) or newest).encode():
-            self._findings.add(
-                "manifest.value", None, found=alone, field="checkpoint",
-                expected="the note of the last line of checkpoints.jsonl, with its cosignatures",
-            )  # fmt: skip
-        return alone.decode("utf-8", "replace")
-
-    def _cosigned(self, newest: str) -> str | None:
-        """The note published for the last checkpoint's size, if one of this text was."""
-        try:
-            text = split_note(newest)[0]
-            size = parse_checkpoint(text).size
-        except LedgerError:
-            return None
-        source = self.publication
-        page = source.published(size - 1, 1)
-        if not page or page[0].size != size:
-            return None
-        note = whole_note(page[0], source.cosignatures(size, size))
-        return note if note is not None and note.startswith(f"{text}\n") else None
-
     def _one(self, seq: int) -> StoredRow | None:
         rows = self.rows(seq - 1, 1)
         return rows[0] if rows and rows[0].seq == seq else None
-
-    def _check_keys(self) -> None:
-        """``vkeys.txt`` holds the keys of entry 0, for readers who want those alone."""
-        stated = "".join(f"{key}\n" for key in stated_keys(self)).encode()
-        if _KEYS in self._archive and stated and b"".join(self._readable(_KEYS)) != stated:
-            self._findings.add(
-                "manifest.value", None, expected="the keys that entry 0 states", found="others",
-                field=_KEYS,
-            )  # fmt: skip
-
-    def _check_protocols(self) -> None:
-        wanted = {f"protocol/{name}.json": name for name in self._unpacked.protocols}
-        for name in self._archive.names:
-            if name.startswith("protocol/"):
-                found = sha256()
-                for chunk in self._readable(name):
-                    found.update(chunk)
-                if found.hexdigest() != wanted.pop(name, None):
-                    self._findings.add(
-                        "manifest.protocol", None, found=found.hexdigest(), field=name
-                    )
-        for name in sorted(wanted):
-            self._findings.add("manifest.protocol", None, found="none", field=name[:200])
-
-    def _check_vocabulary(self) -> None:
-        own = resources.files("ledger.events").joinpath("vocabulary.json").read_bytes()
-        name = "vocabulary.json"
-        if name in self._archive and b"".join(self._readable(name)) != own:
-            self._findings.add("manifest.vocabulary", None, field=name)
 
 
 def verify_bundle(
@@ -345,6 +289,8 @@ def verify_bundle(
     trust: RootOfTrust | None = None,
     progress: Progress | None = None,
     asked: Asked | None = None,
+    jobs: int | None = None,
+    integrity_only: bool = False,
 ) -> VerificationReport:
     """Verify a bundle of the whole log, see `ledger.verification.run.verify`.
 
@@ -355,7 +301,10 @@ def verify_bundle(
         Unavailable: as `BundleEvidence`: what cannot be opened cannot be checked.
     """
     with BundleEvidence(path) as source:
-        return verify_opened(source, trust=trust, progress=progress, asked=asked)
+        return verify_opened(
+            source, trust=trust, progress=progress, asked=asked, jobs=jobs,
+            integrity_only=integrity_only,
+        )  # fmt: skip
 
 
 def verify_opened(
@@ -364,15 +313,18 @@ def verify_opened(
     trust: RootOfTrust | None,
     progress: Progress | None,
     asked: Asked | None = None,
+    jobs: int | None = None,
+    integrity_only: bool = False,
+    payloads: PayloadCheck | None = None,
 ) -> VerificationReport:
-    """Verify a bundle that was opened already."""
+    """Verify a bundle that was opened already, see `ledger.verification.run.verify`."""
     own = source.own_findings()
     report = verify(
         source, trust=trust, progress=progress, findings=own, published=source.publication,
-        asked=asked or source.policy,
+        asked=asked or source.policy, jobs=jobs, integrity_only=integrity_only, payloads=payloads,
     )  # fmt: skip
     late = Findings()
-    if report.obstacle is None:
+    if report.obstacle is None and not integrity_only:
         check_number(source.redaction, report.withheld, late)
     report = replace(report, findings=(*report.findings, *late.damage(0)))
     done = tuple(sorted((*report.checks_done, Check.MANIFEST)))

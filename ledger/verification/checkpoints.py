@@ -150,6 +150,35 @@ def check_kept(
         findings.add("head-file.behind", kept.size, size - 1)
 
 
+def check_tail(
+    source: EvidenceSource, heads: SignedHeads, findings: Findings, *, size: int
+) -> None:
+    """Compare where the rows end with how far the log is signed by a key that is known."""
+    signed = heads.signed
+    if size > signed:
+        if not heads.refused.intersection(range(signed + 1, size + 1)):
+            findings.add("checkpoints.missing", signed, size - 1)
+    elif size and source.links_checkpoints:
+        first = source.checkpoints(None, 1)
+        if [stored.size for stored in first] != [1]:
+            findings.add("checkpoints.missing", 0, field="checkpoint 1")
+
+
+def last_good(
+    source: EvidenceSource, heads: SignedHeads, proven: int, first_altered: int | None
+) -> int:
+    """The size of the last checkpoint that agrees before the first damage."""
+    if first_altered is None:
+        return proven
+    best = 0
+    for stored in all_checkpoints(source):
+        if stored.size > min(first_altered, proven):
+            break
+        if stored.size not in heads.refused:
+            best = stored.size
+    return best
+
+
 def _judge(
     stored: StoredCheckpoint,
     result: Checkpoint | LedgerError,

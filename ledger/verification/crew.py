@@ -7,15 +7,15 @@ examine, so a short log is examined here.
 
 from __future__ import annotations
 
-import marshal
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
-from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from ledger.verification.frames import framed, received
 from ledger.verification.sound import Examiner, Row, Verdict
 
 if TYPE_CHECKING:
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from ledger.signing.strict_json import JsonObject
+    from ledger.verification.payloads import PayloadCheck
 
 WORTH_PROCESSES: Final = 10_000
 """Entries from which on further processes are started."""
 
-_LENGTH: Final = 8
+WORKER: Final = "ledger.verification.worker"
+"""The module that runs in a further process."""
+
 _CHUNK: Final = 64
 _SECONDS_TO_END: Final = 5
 
@@ -39,11 +42,15 @@ Begun: TypeAlias = "list[Future[Examined]]"
 class Crew:
     """Examines pages, several at a time."""
 
-    def __init__(self, executor: Executor, pages: int) -> None:
+    def __init__(
+        self, executor: Executor, pages: int, payloads: PayloadCheck | None = None
+    ) -> None:
         self.executor = executor
         self.pages = pages
         """How many pages to begin before the first is needed."""
-        self._examiner = Examiner()
+        self.payloads = payloads
+        """What payloads are judged by on the way."""
+        self._examiner = Examiner(None if payloads is None else payloads.conforms)
         self._met: list[JsonObject] = []
 
     def begin(self, rows: Sequence[Row]) -> Begun:
@@ -66,8 +73,13 @@ class Crew:
 class ProcessCrew(Crew):
     """Examines each page in one of several processes; what a lost one had is examined here."""
 
-    def __init__(self, executor: Executor, processes: Sequence[Process]) -> None:
-        super().__init__(executor, 2 * len(processes))
+    def __init__(
+        self,
+        executor: Executor,
+        processes: Sequence[Process],
+        payloads: PayloadCheck | None = None,
+    ) -> None:
+        super().__init__(executor, 2 * len(processes), payloads)
         self._idle: SimpleQueue[Process] = SimpleQueue()
         for process in processes:
             self._idle.put(process)
@@ -88,13 +100,13 @@ class ProcessCrew(Crew):
 
 
 class Process:
-    """A process that examines; `ledger.verification.worker` runs in it."""
+    """A process that examines; `ledger.verification.worker` runs in it, or one that begins it."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = WORKER) -> None:
         # A fresh interpreter, not a copy of this one: threads and open databases stay here, and
         # nothing of the program that asked is run again.
         self._running = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ledger.verification.worker"],
+            [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p or os.curdir for p in sys.path)},
@@ -136,8 +148,13 @@ class Process:
 
 
 @contextmanager
-def crew_for(entries: int, jobs: int | None = None) -> Iterator[Crew]:
-    """A crew for a log of about so many entries; ``jobs`` processes, or as many as fit it."""
+def crew_for(
+    entries: int, jobs: int | None = None, payloads: PayloadCheck | None = None
+) -> Iterator[Crew]:
+    """A crew for a log of about so many entries; ``jobs`` processes, or as many as fit it.
+
+    With ``payloads`` an entry is in order only when its payload conforms.
+    """
     threads = _cores() if jobs is None else jobs
     wanted = threads if jobs is not None or entries >= WORTH_PROCESSES else 1
     with ExitStack() as stack:
@@ -145,32 +162,14 @@ def crew_for(entries: int, jobs: int | None = None) -> Iterator[Crew]:
         if wanted > 1 and sys.executable:
             try:
                 for _ in range(wanted):
-                    processes.append(Process())
+                    processes.append(Process(payloads.worker if payloads else WORKER))
                     stack.callback(processes[-1].close)
             except OSError:
                 processes.clear()  # no further process may be started: examine here
         executor = stack.enter_context(ThreadPoolExecutor(max(len(processes), threads)))
-        yield ProcessCrew(executor, processes) if processes else Crew(executor, 2)
-
-
-def framed(value: Any) -> bytes:
-    """A value as it travels between two processes of one verification.
-
-    Raises ValueError when it holds what cannot travel.
-    """
-    data = marshal.dumps(value)
-    return len(data).to_bytes(_LENGTH, "big") + data
-
-
-def received(stream: IO[bytes]) -> Any:
-    """Read what `framed` wrote at the other end; raises EOFError at its end."""
-    header = stream.read(_LENGTH)
-    length = int.from_bytes(header, "big")
-    data = stream.read(length)
-    if len(header) < _LENGTH or len(data) < length:
-        raise EOFError
-    # Both ends are one program of one version, and the pipe is theirs alone.
-    return marshal.loads(data)  # noqa: S302
+        yield (
+            ProcessCrew(executor, processes, payloads) if processes else Crew(executor, 2, payloads)
+        )
 
 
 def _cores() -> int:

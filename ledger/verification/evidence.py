@@ -213,6 +213,9 @@ class EvidenceSource(Protocol):
     def rows(self, after: int | None, limit: int) -> Sequence[StoredRow]:
         """The next rows with a position above ``after`` (None: from the lowest), in order."""
 
+    def entries(self, after: int | None, limit: int) -> Sequence[tuple[object, object]]:
+        """As `rows`, position and bytes alone; what cannot be read is anything but bytes."""
+
     def named(self, event_id: bytes) -> StoredRow | None:
         """The row kept for an event id (16 bytes), None when none is found."""
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from ledger.errors import LedgerError
 from ledger.history import ACCEPTED
 from ledger.record import Record, build_record
-from ledger.signing import base64url
 from ledger.signing.sealing import digests_of, parse_disclosure
+from ledger.verification.concealed import CONCEALED, concealed_digest
 from ledger.verification.evidence import AlteredOpening, ErasedOpening
 from ledger.vocabulary import Purpose, vocabulary
 
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from ledger.verification.report import Findings
 
 ERASED: Final = "personal-data.erased.v1"
-
-CONCEALED: Final = "c1."
-"""How the text of an encrypted opening begins (docs/formats/concealment.md)."""
-
-# Version, key id, digest, and a ciphertext of whole blocks between nonce and tag.
-_DIGEST: Final = slice(17, 49)
-_BLOCK: Final = 256
-_LEAST: Final = 49 + 12 + _BLOCK + 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +166,12 @@ def _digest(disclosure: object) -> str | None:
         return disclosure.digest
     if not isinstance(disclosure, str):
         return None
+    if disclosure.startswith(CONCEALED):
+        return concealed_digest(disclosure)
     try:
-        if not disclosure.startswith(CONCEALED):
-            return parse_disclosure(disclosure).digest
-        data = base64url.decode(disclosure.removeprefix(CONCEALED))
+        return parse_disclosure(disclosure).digest
     except (LedgerError, UnicodeError):
         return None
-    whole = data[:1] == b"\x01" and len(data) >= _LEAST and (len(data) - _LEAST) % _BLOCK == 0
-    return base64url.encode(data[_DIGEST]) if whole else None
 
 
 def _owner(stream: str) -> str:

@@ -58,6 +58,11 @@ class Signed:
         self._checkpoints = checkpoints
         self._following = next(checkpoints, None)
 
+    @property
+    def following(self) -> int | None:
+        """The next size that was signed, None when there is none."""
+        return None if self._following is None else self._following[0]
+
     def at(self, size: int) -> list[bytes]:
         """The roots signed for a size that was just reached."""
         found: list[bytes] = []

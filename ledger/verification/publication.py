@@ -62,6 +62,11 @@ class PublicationCheck:
         """Check every published checkpoint and every line under it."""
         self._published.read(executor)
 
+    @property
+    def following(self) -> int | None:
+        """The next size that was published, None when there is none."""
+        return self._published.following
+
     def reached(self, size: int, roots: Sequence[bytes], tree: TreeCheck) -> None:
         """The tree has grown to a size at which the log signed ``roots``."""
         self._published.reached(size, roots, tree)

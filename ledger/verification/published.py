@@ -79,6 +79,11 @@ class PublishedCheck:
         self._roots = self._valid()
         self._following = next(self._roots, None)
 
+    @property
+    def following(self) -> int | None:
+        """The next size that was published with a note that holds, None when there is none."""
+        return None if self._following is None else self._following[0]
+
     def reached(self, size: int, roots: Sequence[bytes], tree: TreeCheck) -> None:
         """The tree has grown to a size: compare with what was published for it."""
         while self._following is not None and self._following[0] <= size:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import Unavailable
-from ledger.log.entry import entry_hash
-from ledger.log.tree import leaf_hash
 from ledger.verification.allocation import AllocationCheck
 from ledger.verification.chain import ChainCheck, EntryCheck, StreamCheck
 from ledger.verification.checkpoints import (
@@ -16,14 +15,18 @@ from ledger.verification.checkpoints import (
     check_head_row,
     check_kept,
     check_links,
+    check_tail,
+    last_good,
     read_heads,
     valid_checkpoints,
 )
+from ledger.verification.coverage import checks_made
 from ledger.verification.crew import Begun, Crew, crew_for
 from ledger.verification.doubt import find_doubtful
-from ledger.verification.evidence import EvidenceSource, StoredHead, all_checkpoints, all_rows
+from ledger.verification.evidence import EvidenceSource, StoredHead, all_rows
 from ledger.verification.genesis import check_genesis, check_trust, stated_key
-from ledger.verification.kinds import Check
+from ledger.verification.growth import Growth
+from ledger.verification.integrity import BytesAlone
 from ledger.verification.openings import OpeningCheck
 from ledger.verification.pages import Last, Page, Signed
 from ledger.verification.publication import PublicationCheck, demand_quorum
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
         StoredOpening,
         StoredRow,
     )
+    from ledger.verification.payloads import PayloadCheck
 
 Progress = Callable[[int, int], None]
 """Called with entries checked and entries in all."""
@@ -49,31 +53,8 @@ Progress = Callable[[int, int], None]
 _WIDEST_GAP: Final = 10_000_000
 """A row further behind the one before belongs to no gap that is worth walking through."""
 
-OF_A_LOG: Final = tuple(check for check in Check if check <= Check.ALLOCATION)
-"""The checks of a whole log; those of the file it came in are made beside them."""
 
-ELSEWHERE: Final = ("schema of payloads", "projections")
-"""What this verification leaves to the layers above."""
-
-ENCRYPTED: Final = "encrypted openings"
-"""What cannot be checked without the keys of what is concealed."""
-
-OF_PUBLICATION: Final = (Check.PUBLISHED, Check.COSIGNATURES, Check.TIMESTAMPS)
-"""The checks of what was published of a log; made where that is at hand."""
-
-_WITHIN_ENTRIES: Final = (
-    Check.ENTRIES, Check.STREAMS, Check.STATEMENTS, Check.AUTHORITY, Check.OPENINGS,
-    Check.ALLOCATION,
-)  # fmt: skip
-_INTEGRITY_ALONE: Final = "integrity alone was asked for: bytes against what the log signed"
-_PREV: Final = slice(9, 73)
-_RECORDED_AT: Final = slice(90, 117)
-"""Where an entry's canonical bytes hold its ``prev`` and its ``recorded_at``."""
-
-_ABOVE: Final = "the kernel does not know schemas and folds; trial-ledger verify does"
-
-
-def verify(
+def verify(  # noqa: PLR0913 - all but the source may be left out
     source: EvidenceSource,
     *,
     trust: RootOfTrust | None = None,
@@ -81,8 +62,9 @@ def verify(
     findings: Findings | None = None,
     published: PublishedSource | None = None,
     asked: Asked | None = None,
-    jobs: int | None = None,
+    jobs: int | Crew | None = None,
     integrity_only: bool = False,
+    payloads: PayloadCheck | None = None,
 ) -> VerificationReport:
     """Check all that a source holds and list every finding; damage never raises.
 
@@ -92,14 +74,19 @@ def verify(
     gives a report with an ``obstacle``. ``findings`` may hold what was found about the file that
     the source reads from. ``published`` is what was published of the log, read before ``source``
     was; ``asked`` the witness policy to hold it against. ``jobs`` is how many processes examine
-    entries, by default as many as there are cores when the log is long enough; what is found
-    does not depend on it. ``integrity_only`` compares the stored bytes with what the log signed
-    (chain, tree, tiles, checkpoints, what was published) and does not look into the entries.
+    entries, by default as many as there are cores when the log is long enough, or a crew that is
+    at work already; what is found does not depend on it. ``integrity_only`` compares the stored
+    bytes with what the log signed (chain, tree, tiles, checkpoints, what was published) and does
+    not look into the entries. ``payloads`` judges the payloads as they are read.
     """
-    with crew_for(_extent(source), 1 if integrity_only else jobs) as crew:
+    if integrity_only:
+        jobs = 1
+    with (
+        nullcontext(jobs) if isinstance(jobs, Crew) else crew_for(_extent(source), jobs, payloads)
+    ) as crew:
         found = Findings() if findings is None else findings
         run = _Run(source, trust, found, published=published, asked=asked)
-        run.integrity_only = integrity_only
+        run.integrity_only, run.payloads = integrity_only, payloads
         try:
             run.check(crew, progress or _silent)
         except Unavailable as error:
@@ -121,6 +108,7 @@ class _Run:
     ) -> None:
         self.obstacle: str | None = None
         self.integrity_only = False
+        self.payloads: PayloadCheck | None = None
         self._given, self._asked = published, asked
         self._published: PublicationCheck | None = None
         self._source, self._trust = source, trust
@@ -128,6 +116,7 @@ class _Run:
         self._key: VerifierKey | None = None
         self._heads = SignedHeads()
         self._tree = TreeCheck(source, findings)
+        self._growth = Growth(self._tree, Signed(iter(())), self._heads, None, findings)
         self._entries = EntryCheck(findings)
         self._chain = ChainCheck(findings, self._tree.confirms)
         self._streams = StreamCheck(findings, self._altered)
@@ -162,24 +151,26 @@ class _Run:
             demand_quorum(self._asked, self._findings)
         total = self._source.extent()
         signed = Signed(valid_checkpoints(self._source, self._heads))
-        if self.integrity_only:
-            for stored in all_rows(self._source):
-                self._compare(stored, signed)
-                progress(self._tree.size, max(total, self._tree.size))
-        else:
-            for page, verdicts in self._examined(crew):
-                self._page(page, verdicts, signed)
-                progress(self._tree.size, max(total, self._tree.size))
+        self._growth = Growth(self._tree, signed, self._heads, self._published, self._findings)
+        for _ in self._by_bytes() if self.integrity_only else self._by_entries(crew):
+            progress(self._tree.size, max(total, self._tree.size))
         self._end(stated)
         self._finished = True
 
     def report(self) -> VerificationReport:
         """What was found."""
         findings, size, root = self._findings, self._tree.size, self._tree.root()
-        last_good = self._last_good()
-        done, reasons = self._coverage()
+        altered = None if self.obstacle is not None else findings.first_altered()
+        good = last_good(self._source, self._heads, self._tree.proven, altered)
+        done, reasons = checks_made(
+            self._published,
+            nothing_given=self._given is None,
+            with_head_file=self._source.head_note() is not None,
+            concealed=self._openings.concealed,
+            integrity_only=self.integrity_only,
+        )
         return VerificationReport(
-            findings=findings.damage(last_good),
+            findings=findings.damage(good),
             doubtful=findings.doubtful(),
             notices=findings.notices(),
             uncounted=findings.uncounted,
@@ -188,40 +179,15 @@ class _Run:
             root=root.hex() if root is not None else "",
             origin=self._key.name if self._key else None,
             genesis_sha256=self._genesis,
-            last_good=last_good,
+            last_good=good,
             withheld=self._openings.withheld,
-            checks_done=tuple(done),
+            checks_done=tuple(done) if self._finished else (),
             not_checked=tuple(reasons),
             reasons=reasons,
             publication=None if self._published is None else self._published.summary(),
             internally_consistent_only=self._trust is None,
             obstacle=self.obstacle,
         )
-
-    def _coverage(self) -> tuple[list[Check], dict[str, str]]:
-        """The checks made, and what was not checked with the reason why."""
-        reasons = dict.fromkeys(ELSEWHERE, _ABOVE)
-        left: set[Check] = set()
-        if self.integrity_only:
-            left.update(_WITHIN_ENTRIES)
-            reasons.update({check.label: _INTEGRITY_ALONE for check in _WITHIN_ENTRIES})
-        if self._source.head_note() is None:
-            left.add(Check.HEAD_FILE)
-            reasons["head file"] = "there is none here; so a log cut back whole would not show"
-        if self._openings.concealed:
-            reasons[ENCRYPTED] = (
-                f"{self._openings.concealed} of them cannot be opened without their keys; each "
-                "stands beside the digest it belongs to"
-            )
-        if self._published is None:
-            left.update(OF_PUBLICATION)
-            why = "nothing published is at hand" if self._given is None else "no key of the log"
-            reasons.update({check.label: why for check in OF_PUBLICATION})
-        else:
-            reasons.update(self._published.reasons())
-            left.update(c for c in OF_PUBLICATION if c.label in reasons)
-        every = (*OF_A_LOG, *OF_PUBLICATION)
-        return [c for c in every if c not in left] if self._finished else [], reasons
 
     def _examined(self, crew: Crew) -> Iterator[tuple[Page, list[Verdict]]]:
         """Pages in order of the log with their verdicts; further ones are examined meanwhile."""
@@ -237,43 +203,36 @@ class _Run:
         for done, started in begun:
             yield done, crew.verdicts(started)
 
-    def _page(self, page: Page, verdicts: Sequence[Verdict], signed: Signed) -> None:
-        for row, (members, held) in zip(page.stored, verdicts, strict=True):
-            if members is None or not self._pass_by(row.seq, Sound._make(members), signed):
-                self._read(row, page.openings.get(row.seq, ()), frozenset(held), signed)
+    def _by_entries(self, crew: Crew) -> Iterator[None]:
+        judged = self.payloads is None or crew.payloads is self.payloads
+        for page, verdicts in self._examined(crew):
+            for row, (members, held) in zip(page.stored, verdicts, strict=True):
+                sound = Sound._make(members) if judged and members is not None else None
+                if sound is None or not self._pass_by(row.seq, sound):
+                    self._read(row, page.openings.get(row.seq, ()), frozenset(held))
+            yield
 
-    def _compare(self, stored: Sequence[StoredRow], signed: Signed) -> None:
-        """Take rows by their bytes alone; what does not fit is read, so that it can be named."""
-        for row in stored:
-            data = row.data
-            if row.seq == 0:
-                self._read(row, (), frozenset(), signed)
-            elif (
-                isinstance(data, bytes)
-                and row.seq == self._tree.size
-                and not 0 < self._limit <= row.seq
-                and data.startswith(b'{"prev":"')
-                and data.isascii()
-                and self._chain.continues(
-                    data[_PREV].decode("ascii"), moment := data[_RECORDED_AT].decode("ascii")
-                )
-            ):
-                sha256 = entry_hash(data)
-                self._chain.pass_by(sha256, moment)
-                self._grow(leaf_hash(data), signed)
-                self._last = Last(row.seq, sha256, moment)
-            else:
-                self._compare_read(read_row(row), signed)
+    def _by_bytes(self) -> Iterator[None]:
+        bytes_alone = BytesAlone(
+            self._source, self._chain, self._tree, self._growth, self._compare_read
+        )
+        for last in bytes_alone.pages(self._limit):
+            self._last = last or self._last
+            yield
 
-    def _compare_read(self, read: ReadEntry, signed: Signed) -> None:
-        if not self._place(read, signed):
+    def _compare_read(self, row: StoredRow) -> None:
+        if row.seq == 0:
+            self._read(row, (), frozenset())
+            return
+        read = read_row(row)
+        if not self._place(read):
             return
         self._entries.take(read)
         self._chain.take(read)
-        self._grow(read.leaf, signed)
+        self._growth.take(read.leaf)
         self._last = Last.of(read)
 
-    def _pass_by(self, seq: int, sound: Sound, signed: Signed) -> bool:
+    def _pass_by(self, seq: int, sound: Sound) -> bool:
         """Take an entry that no check has anything to say about; False when one may have."""
         if (
             seq != self._tree.size
@@ -288,22 +247,23 @@ class _Run:
             return False
         self._chain.pass_by(sound.sha256, sound.recorded_at)
         self._streams.pass_by(seq, sound)
-        self._grow(sound.leaf, signed)
+        self._growth.take(sound.leaf)
         self._openings.withheld += sound.withheld
+        self._openings.concealed += sound.concealed
         self._statements.pass_by(seq, sound)
         self._last = Last(seq, sound.sha256, sound.recorded_at)
         return True
 
-    def _read(
-        self, row: StoredRow, kept: Sequence[StoredOpening], held: frozenset[str], signed: Signed
-    ) -> None:
+    def _read(self, row: StoredRow, kept: Sequence[StoredOpening], held: frozenset[str]) -> None:
+        if self.payloads is not None:
+            self.payloads.judge(row, kept)
         read = read_row(row)
-        if not self._place(read, signed):
+        if not self._place(read):
             return
         self._entries.take(read)
         self._chain.take(read)
         self._streams.take(read)
-        self._grow(read.leaf, signed)
+        self._growth.take(read.leaf)
         record = self._openings.record(read, kept)
         if read.seq == 0:
             self._genesis = read.sha256
@@ -317,7 +277,7 @@ class _Run:
             self._allocation.take(read.seq, record)
         self._last = Last.of(read)
 
-    def _place(self, read: ReadEntry, signed: Signed) -> bool:
+    def _place(self, read: ReadEntry) -> bool:
         """Account for missing positions before a row; whether the row belongs to the log."""
         size = self._tree.size
         beyond = self._limit > 0 and read.seq >= self._limit
@@ -325,32 +285,15 @@ class _Run:
             self._findings.add("entries.extra", read.seq)
             return False
         if read.seq > size:
-            self._missing(size, read.seq - 1, signed)
+            self._missing(size, read.seq - 1)
         return True
 
-    def _missing(self, first: int, last: int, signed: Signed) -> None:
+    def _missing(self, first: int, last: int) -> None:
         self._findings.add("entries.missing", first, last, expected="entries", found="none")
         self._chain.gap()
         self._statements.gap()
         for _ in range(first, last + 1):
-            self._grow(None, signed)
-
-    def _grow(self, leaf: bytes | None, signed: Signed) -> None:
-        self._tree.take(leaf)
-        size = self._tree.size
-        roots = signed.at(size)
-        for root in roots:
-            self._tree.signed(size, root)
-        if self._published is not None:
-            self._published.reached(size, roots, self._tree)
-        kept = self._heads.kept
-        if kept is None or kept.size != size or kept.root in roots:
-            return
-        if not self._tree.contains(kept.root):
-            self._findings.add(
-                "head-file.forked", size - 1, expected=kept.root.hex(),
-                found=(self._tree.root() or b"").hex(),
-            )  # fmt: skip
+            self._growth.take(None)
 
     def _altered(self, seq: int) -> bool:
         return self._chain.broken_after(seq) or self._tree.disputed(seq)
@@ -378,11 +321,8 @@ class _Run:
                 "entries.missing", size, signed - 1, expected=f"size {signed}",
                 found=f"size {size}",
             )  # fmt: skip
-        elif size > signed and self._key is not None:
-            if not self._heads.refused.intersection(range(signed + 1, size + 1)):
-                self._findings.add("checkpoints.missing", signed, size - 1)
-        elif size and self._key is not None and _lacks_the_first(self._source):
-            self._findings.add("checkpoints.missing", 0, field="checkpoint 1")
+        elif self._key is not None:
+            check_tail(self._source, self._heads, self._findings, size=size)
 
     def _head_row(self, size: int, stated: int) -> None:
         """The head row against the last entry; a proven entry is right, else the row may be."""
@@ -405,19 +345,6 @@ class _Run:
             recorded_at=None if altered else recorded_at,
         )
 
-    def _last_good(self) -> int:
-        """The size of the last checkpoint that agrees before the first damage."""
-        first = self._findings.first_altered()
-        if first is None or self.obstacle is not None:
-            return self._tree.proven
-        best = 0
-        for stored in all_checkpoints(self._source):
-            if stored.size > min(first, self._tree.proven):
-                break
-            if stored.size not in self._heads.refused:
-                best = stored.size
-        return best
-
 
 def _extent(source: EvidenceSource) -> int:
     """About how many entries there are; 0 where the place cannot be read, which shows later."""
@@ -425,12 +352,6 @@ def _extent(source: EvidenceSource) -> int:
         return source.extent()
     except Unavailable:
         return 0
-
-
-def _lacks_the_first(source: EvidenceSource) -> bool:
-    """Whether a source that keeps every checkpoint does not begin with that of entry 0."""
-    first = source.checkpoints(None, 1)
-    return source.links_checkpoints and [stored.size for stored in first] != [1]
 
 
 def _silent(_done: int, _total: int) -> None:

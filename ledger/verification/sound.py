@@ -22,12 +22,14 @@ from ledger.signing.jwk import PublicJwk, parse_jwk
 from ledger.signing.rfc3339 import parse_recorded_at
 from ledger.signing.sealing import open_sealed, parse_disclosure
 from ledger.signing.statement import Signature, Statement, parse_statement, verify_signature
+from ledger.verification.concealed import CONCEALED, concealed_digest
 from ledger.vocabulary import Kind, StreamFamily, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ledger.signing.strict_json import JsonObject, JsonValue
+    from ledger.verification.payloads import Conforms
     from ledger.vocabulary import TypeRule
 
 Columns: TypeAlias = tuple[object, object, object, object]
@@ -68,7 +70,8 @@ class Sound(NamedTuple):
     ``link`` and ``stream_prev`` have 32 bytes. ``day_at`` is the instant (Unix seconds) whose
     local day delegations are asked for, ``stated_day`` the day the event's own time spells.
     ``signers`` are kids with the meanings they signed with; each signature holds. ``request`` is
-    what an acceptance answers. ``withheld`` counts sealed members without an opening.
+    what an acceptance answers. ``withheld`` counts sealed members without an opening,
+    ``concealed`` those whose opening is encrypted.
     """
 
     sha256: str
@@ -89,6 +92,7 @@ class Sound(NamedTuple):
     signers: tuple[tuple[str, str | None], ...]
     request: tuple[str, int, str] | None
     withheld: int
+    concealed: int
 
 
 class Examiner:
@@ -96,9 +100,11 @@ class Examiner:
 
     A key is bound to its thumbprint by a hash, so whether a signature holds does not depend on
     where in the log the key stands; whether the key was in force there is judged in order.
+    With ``conforms`` nothing is wrong with an entry only if its payload conforms, too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, conforms: Conforms | None = None) -> None:
+        self._conforms = conforms
         self._keys: dict[str, PublicJwk] = {}
 
     def learn(self, keys: Iterable[JsonValue]) -> None:
@@ -130,7 +136,7 @@ class Examiner:
     def _verdict(self, row: Row, entry: Entry, statement: Statement, event: Event) -> Verdict:
         held = tuple([s.kid for s in statement.signatures if self._holds(statement, s)])
         if len(held) == len(statement.signatures):
-            sound = _sound(row, entry, statement, event)
+            sound = _sound(row, entry, statement, event, self._conforms)
             return (None if sound is None else tuple(sound)), held
         return None, held
 
@@ -156,7 +162,9 @@ def _parsed(data: object) -> tuple[Entry, Statement, Event] | None:
         return None
 
 
-def _sound(row: Row, entry: Entry, statement: Statement, event: Event) -> Sound | None:
+def _sound(
+    row: Row, entry: Entry, statement: Statement, event: Event, conforms: Conforms | None
+) -> Sound | None:
     """The entry's `Sound`; None when any check might have something to say about it."""
     seq, data, columns, openings = row
     rule = vocabulary().get(event.type)
@@ -165,8 +173,11 @@ def _sound(row: Row, entry: Entry, statement: Statement, event: Event) -> Sound 
     if entry.seq != seq or entry.stream != event.subject or not _agree(columns, entry, event):
         return None
     request = _request(event) if event.type == ACCEPTED else None
-    withheld, recorded_at = _withheld(statement, event, openings), _recorded(entry.recorded_at)
-    if withheld is None or recorded_at is None or (event.type == ACCEPTED and request is None):
+    closed, recorded_at = _closed(statement, event, openings), _recorded(entry.recorded_at)
+    if closed is None or recorded_at is None or (event.type == ACCEPTED and request is None):
+        return None
+    data_opened, withheld, concealed = closed
+    if conforms is not None and not conforms(event, data_opened, withheld + concealed > 0):
         return None
     return Sound(
         sha256=entry_hash(data),
@@ -189,6 +200,7 @@ def _sound(row: Row, entry: Entry, statement: Statement, event: Event) -> Sound 
         signers=signers_of(statement),
         request=request,
         withheld=withheld,
+        concealed=concealed,
     )
 
 
@@ -235,24 +247,32 @@ def _request(event: Event) -> tuple[str, int, str] | None:
     return None
 
 
-def _withheld(
+def _closed(
     statement: Statement, event: Event, openings: Sequence[tuple[object, object]]
-) -> int | None:
-    """How many sealed members stay closed; None when their openings are not in order."""
+) -> tuple[JsonObject, int, int] | None:
+    """The data with what is opened; how many members have no opening, how many an encrypted one.
+
+    None when their openings are not in order.
+    """
     # Most entries seal nothing, and looking for digests takes as long as reading the event.
     payload = statement.payload
     if not openings and not (b'"_sd"' in payload or b'"..."' in payload or b"\\" in payload):
-        return 0
+        return event.data, 0, 0
     texts = [text for _, text in openings if isinstance(text, str)]
+    plain = [text for text in texts if not text.startswith(CONCEALED)]
+    encrypted = [concealed_digest(text) for text in texts if text.startswith(CONCEALED)]
     try:
-        missing = open_sealed(event.data, [parse_disclosure(text) for text in texts])[2]
+        opened = open_sealed(event.data, [parse_disclosure(text) for text in plain])
     except (LedgerError, UnicodeError):
         return None
-    if len(texts) != len(openings):
+    data, _, missing = opened
+    fitting = set(encrypted)
+    if len(texts) != len(openings) or len(fitting) != len(encrypted) or not fitting <= {*missing}:
         return None
-    if not missing and [number for number, _ in openings] != [*range(len(openings))]:
+    withheld = len(missing) - len(encrypted)
+    if not withheld and [number for number, _ in openings] != [*range(len(openings))]:
         return None
-    return len(missing)
+    return data, withheld, len(encrypted)
 
 
 @lru_cache(maxsize=16)

@@ -7,13 +7,16 @@ the check goes on from what was signed: so damage is named where it is and only 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from ledger.log.lexical import HASH_SIZE
 from ledger.log.tiles import TILE_BYTES, TILE_WIDTH, full_tiles, tile_path
-from ledger.log.tree import Frontier, root_of
+from ledger.log.tree import Frontier, node_hash, root_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ledger.verification.evidence import EvidenceSource, StoredTile
     from ledger.verification.report import Findings
 
@@ -29,9 +32,12 @@ class TreeCheck:
         self.size = 0
         self.proven = 0
         """Size of the last signed root that agrees without a break before it."""
+        self._pending: list[bytes | None] = []
+        """Leaves of one tile that were not looked at yet: many at once are cheaper."""
         self._frontier: Frontier | None = Frontier()
-        self._waiting: list[bytes] = []
-        """Leaves that no witness disputes, not yet in the frontier: appending many is cheaper."""
+        self._inner: Frontier | None = None
+        """The frontier within a tile that nothing disputes; `_frontier` then ends before it."""
+        self._stored: StoredTile | None = None
         self._recorded: Frontier | None = None
         self._disputed: list[int] = []
         self._altered: dict[int, None] = {}
@@ -49,6 +55,7 @@ class TreeCheck:
 
     def disputed(self, seq: int) -> bool:
         """Whether the stored tile has another hash for an entry, not yet decided."""
+        self._settle()
         return seq in self._disputed
 
     def confirms(self, seq: int) -> bool:
@@ -57,24 +64,21 @@ class TreeCheck:
 
     def take(self, leaf: bytes | None) -> None:
         """Take the next leaf hash, None when the entry is missing or unreadable."""
-        offset = self.size % TILE_WIDTH
-        if offset == 0:
-            self._tile = _hashes(self._source.tile(0, self.size // TILE_WIDTH))
-            self._leaves, self._kept_leaves = [], []
-        kept = (
-            leaf
-            if self._tile is None
-            else self._tile[offset * HASH_SIZE : (offset + 1) * HASH_SIZE]
-        )
-        believed = kept if leaf is None else leaf
-        if believed != kept and len(self._disputed) < _REMEMBERED:
-            self._disputed.append(self.size)
-        self._extend(believed, kept)
-        self._leaves.append(believed)
-        self._kept_leaves.append(kept)
+        self._pending.append(leaf)
         self.size += 1
-        if offset == TILE_WIDTH - 1:
-            self._complete()
+        if self.size % TILE_WIDTH == 0:
+            self._settle()
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Take leaf hashes one behind the other."""
+        start = 0
+        while start < len(leaves):
+            end = min(start + TILE_WIDTH - self.size % TILE_WIDTH, len(leaves))
+            self._pending += leaves[start:end]
+            self.size += end - start
+            start = end
+            if self.size % TILE_WIDTH == 0:
+                self._settle()
 
     def signed(self, size: int, root: bytes) -> None:
         """Compare with a root that the log signed for the present size."""
@@ -105,6 +109,7 @@ class TreeCheck:
 
     def end(self) -> None:
         """All leaves are taken: name what nothing decided, and tiles the tree does not have."""
+        self._settle()
         self._name_disputed()
         self._name_unproven()
         for tile in self._source.stray_tiles(self.size, 100):
@@ -113,7 +118,8 @@ class TreeCheck:
 
     def _agreed(self, frontier: Frontier, size: int) -> None:
         self._name_unproven()
-        self._frontier, self._recorded = frontier, None
+        if self._inner is None:
+            self._frontier, self._recorded = frontier, None
         self._disputed, self._open_tiles = [], {}
         self.proven = size
 
@@ -134,11 +140,69 @@ class TreeCheck:
         for position in self._disputed:
             self._findings.add("tree.entries", position)
 
-    def _extend(self, believed: bytes | None, kept: bytes | None) -> None:
-        if self._recorded is None and believed is not None and believed == kept:
-            self._waiting.append(believed)
+    def _settled(self) -> Frontier | None:
+        """The frontier over all leaves taken, None when one of them could not be known."""
+        self._settle()
+        before, inner = self._frontier, self._inner
+        if before is None or inner is None:
+            return before
+        return Frontier(before.size + inner.size, before.peaks + inner.peaks)
+
+    def _settle(self) -> None:
+        """Look at the leaves that wait: together, where no witness disputes any of them."""
+        leaves = self._pending
+        if not leaves:
             return
-        before = self._settled()
+        start = (self.size - len(leaves)) % TILE_WIDTH
+        if start == 0:
+            self._open_tile((self.size - 1) // TILE_WIDTH)
+        if self._inner is not None and self._are_undisputed(leaves, start):
+            self._inner = _extended(self._inner, leaves)
+            self._leaves += leaves
+            self._kept_leaves += leaves
+        else:
+            # The leaves before these are settled, so that nothing is pending while they are taken.
+            self._pending = []
+            before = self._settled()
+            self._frontier, self._inner = before, None
+            for offset, leaf in enumerate(leaves, start):
+                self._look(leaf, offset)
+        self._pending = []
+        if self.size % TILE_WIDTH == 0:
+            self._complete()
+
+    def _open_tile(self, index: int) -> None:
+        self._stored = self._source.tile(0, index)
+        self._tile = _hashes(self._stored)
+        self._leaves, self._kept_leaves = [], []
+        unclear = self._frontier is None or self._recorded is not None or self._disputed
+        self._inner = None if unclear else Frontier()
+
+    def _are_undisputed(self, leaves: Sequence[bytes | None], start: int) -> TypeGuard[list[bytes]]:
+        known = [leaf for leaf in leaves if leaf is not None]
+        if len(known) < len(leaves):
+            return False
+        end = start + len(leaves)
+        return self._tile is None or self._tile[start * HASH_SIZE : end * HASH_SIZE] == b"".join(
+            known
+        )
+
+    def _look(self, leaf: bytes | None, offset: int) -> None:
+        """Look at one leaf beside what the stored tile says of it."""
+        kept = (
+            leaf
+            if self._tile is None
+            else self._tile[offset * HASH_SIZE : (offset + 1) * HASH_SIZE]
+        )
+        believed = kept if leaf is None else leaf
+        if believed != kept and len(self._disputed) < _REMEMBERED:
+            self._disputed.append((self.size - 1) // TILE_WIDTH * TILE_WIDTH + offset)
+        self._append(believed, kept)
+        self._leaves.append(believed)
+        self._kept_leaves.append(kept)
+
+    def _append(self, believed: bytes | None, kept: bytes | None) -> None:
+        before = self._frontier
         if believed is None or before is None:
             self._frontier = self._recorded = None
             return
@@ -147,25 +211,19 @@ class TreeCheck:
             recorded = before if self._recorded is None else self._recorded
             self._recorded = recorded.append(believed if kept is None else kept)
 
-    def _settled(self) -> Frontier | None:
-        """The frontier over all leaves taken, None when one of them could not be known."""
-        if self._waiting:
-            if self._frontier is not None:
-                self._frontier = self._frontier.extend(self._waiting)
-            self._waiting = []
-        return self._frontier
-
     def _complete(self) -> None:
-        self._settled()
-        index = self.size // TILE_WIDTH - 1
-        stored = self._source.tile(0, index)
+        index, stored = self.size // TILE_WIDTH - 1, self._stored
         first = index * TILE_WIDTH
-        self._check_stored(0, index, stored)
+        root = _root(self._leaves) if self._inner is None else self._inner.root()
+        if self._inner is None or self._tile is None or stored is None or stored.root != root:
+            self._check_stored(0, index, stored)
         if stored is not None and self._tile is None:
             self._findings.add("tree.tile", first, self.size - 1, field=tile_path(0, index))
         if self._disputed and self._disputed[-1] >= first:
             self._open_tiles[index] = _root(self._kept_leaves)
-        self._promote(1, index, _root(self._leaves))
+        if self._inner is not None and self._frontier is not None and root is not None:
+            self._frontier, self._inner = _with_tile(self._frontier, root), None
+        self._promote(1, index, root)
 
     def _promote(self, level: int, index: int, root: bytes | None) -> None:
         """Put the root of a full tile into the row above, which may fill up in turn."""
@@ -214,6 +272,38 @@ class TreeCheck:
 def root_of_hashes(hashes: bytes) -> bytes:
     """The root over the 256 hashes of a tile."""
     return root_of(hashes[start : start + HASH_SIZE] for start in range(0, len(hashes), HASH_SIZE))
+
+
+def _extended(frontier: Frontier, leaves: Sequence[bytes]) -> Frontier:
+    """The frontier after more leaves, each perfect subtree of them hashed level by level."""
+    size, peaks, start = frontier.size, [*frontier.peaks], 0
+    while start < len(leaves):
+        width = 1 << (len(leaves) - start).bit_length() - 1
+        width = min(width, size & -size) if size else width
+        node, carries = _perfect(leaves[start : start + width]), size // width
+        while carries & 1:
+            node = node_hash(peaks.pop(), node)
+            carries >>= 1
+        peaks.append(node)
+        size, start = size + width, start + width
+    return Frontier(size, tuple(peaks))
+
+
+def _perfect(row: Sequence[bytes]) -> bytes:
+    """The root over as many leaves as a power of two."""
+    while len(row) > 1:
+        nodes = iter(row)
+        row = [sha256(b"\x01" + left + right).digest() for left, right in zip(nodes, nodes)]  # noqa: B905
+    return row[0]
+
+
+def _with_tile(frontier: Frontier, root: bytes) -> Frontier:
+    """The frontier over full tiles after one more, by that one's root."""
+    peaks, node, carries = [*frontier.peaks], root, frontier.size // TILE_WIDTH
+    while carries & 1:
+        node = node_hash(peaks.pop(), node)
+        carries >>= 1
+    return Frontier(frontier.size + TILE_WIDTH, (*peaks, node))
 
 
 def _root(leaves: list[bytes | None]) -> bytes | None:

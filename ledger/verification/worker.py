@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import signal
 import sys
+from typing import TYPE_CHECKING
 
-from ledger.verification.crew import framed, received
+from ledger.verification.frames import framed, received
 from ledger.verification.sound import Examiner
 
+if TYPE_CHECKING:
+    from ledger.verification.payloads import Conforms
 
-def main() -> None:
+
+def main(conforms: Conforms | None = None) -> None:
     """Examine the rows that come until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked decides when to stop
-    examiner = Examiner()
+    examiner = Examiner(conforms)
     while True:
         try:
             rows, keys = received(sys.stdin.buffer)

@@ -136,3 +136,33 @@ def test_a_policy_must_be_met(published: Path, tmp_path: Path) -> None:
     assert "missing under size" in outcome.stdout
     policy.write_text("no policy", encoding="utf-8")
     assert run(published, "--policy", str(policy)).exit_code == COULD_NOT_CHECK
+
+
+def test_integrity_alone_looks_into_no_entry_and_says_so(database: Path) -> None:
+    """What was left out is named with its reason; a changed entry is still found."""
+    outcome = run(database, "--integrity-only")
+    assert outcome.exit_code == 0
+    assert "statements: integrity alone was asked for" in outcome.stdout
+    assert "schema of payloads: integrity alone was asked for" in outcome.stdout
+    checked = next(line for line in outcome.stdout.splitlines() if line.startswith("Checked: "))
+    assert "chain" in checked
+    assert "authority" not in checked
+    with closing(sqlite3.connect(database)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        for (name,) in names.fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("UPDATE stored_events SET state = state || ' ' WHERE seq = 3")
+        connection.commit()
+    assert run(database, "--integrity-only").exit_code == DAMAGED
+
+
+def test_the_number_of_processes_changes_nothing_of_what_is_said(database: Path) -> None:
+    """One process or two: the same lines."""
+    assert run(database, "--jobs", "2").stdout == run(database, "--jobs", "1").stdout
+
+
+def test_integrity_alone_is_not_offered_over_the_network(database: Path) -> None:
+    """A monitor goes on only from what it has verified whole."""
+    outcome = run(database, "--integrity-only", "--url", "http://127.0.0.1:9/log")
+    assert outcome.exit_code == COULD_NOT_CHECK
+    assert "--url" in outcome.output

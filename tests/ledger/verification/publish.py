@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ledger.log.cosignature import Cosigner, add_signatures, cosign
 from ledger.log.note import split_note
@@ -16,6 +14,7 @@ from ledger.storage.timestamps import Timestamps
 from ledger.verification.timestamp_token import read_imprint
 from tests.build_ledger import seed_of
 from tests.running_authority import RunningAuthority, openssl_stamps
+from tests.sqlite_table import Table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,28 +37,10 @@ class Published:
     head_file: Path
     file: Path
 
-    def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Rows of a query over the file of published checkpoints."""
-        with closing(sqlite3.connect(self.file)) as connection:
-            return connection.execute(statement, values).fetchall()
-
-    def alter(self, statement: str, *values: object) -> None:
-        """One alteration past the triggers, which are put back."""
-        kept = self.ask("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-        with closing(sqlite3.connect(self.file)) as connection, connection:
-            connection.execute("PRAGMA ignore_check_constraints = ON")
-            for name, _ in kept:
-                connection.execute(f"DROP TRIGGER {name}")
-            changed = connection.execute(statement, values).rowcount
-            for _, sql in kept:
-                connection.execute(sql)
-        if changed == 0:
-            raise AssertionError(f"Nothing changed by: {statement}")
-
-    def schema(self, statement: str) -> None:
-        """One alteration of the schema."""
-        with closing(sqlite3.connect(self.file)) as connection, connection:
-            connection.execute(statement)
+    @property
+    def table(self) -> Table:
+        """What was published, to be read and altered."""
+        return Table(self.file)
 
     def verify(
         self, asked: Asked | None = None, trust: RootOfTrust | None = None
@@ -78,17 +59,16 @@ class Published:
 
 def sizes_of(built: BuiltLedger) -> list[int]:
     """Three sizes at which the ledger signed, the last one among them."""
-    with closing(sqlite3.connect(built.directory / "ledger.sqlite3")) as connection:
-        rows = connection.execute("SELECT size FROM checkpoints ORDER BY size").fetchall()
+    rows = Table(built.database.path).ask("SELECT size FROM checkpoints ORDER BY size")
     found = [size for (size,) in rows]
     return [found[4], found[-4], found[-1]]
 
 
 def note_at(built: BuiltLedger, size: int) -> str:
     """The ledger's own checkpoint of a size."""
-    with closing(sqlite3.connect(built.directory / "ledger.sqlite3")) as connection:
-        row = connection.execute("SELECT note FROM checkpoints WHERE size = ?", (size,)).fetchone()
-    return str(row[0])
+    table = Table(built.database.path)
+    ((note,),) = table.ask("SELECT note FROM checkpoints WHERE size = ?", size)
+    return str(note)
 
 
 def with_both_keys(note: str, keys: LedgerKeys, time: int = TIME) -> str:

@@ -222,7 +222,7 @@ def test_what_is_withheld_is_said_in_the_manifest(issued: Published, tmp_path: P
 
 def test_a_stray_cosignature_has_no_place_in_a_bundle(published: Published, tmp_path: Path) -> None:
     """It is named when the database is verified; a bundle could not show it."""
-    published.alter(
+    published.table.run(
         "UPDATE cosignatures SET size = 7"
         " WHERE size = (SELECT MIN(size) FROM cosignatures) AND vkey = ?",
         str(ETHICS.vkey),

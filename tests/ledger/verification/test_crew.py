@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.signing import base64url
 from ledger.storage.evidence import DatabaseEvidence
+from ledger.verification.concealed import CONCEALED
 from ledger.verification.kinds import Check
 from ledger.verification.report import Status, VerificationReport
 from ledger.verification.run import verify
@@ -90,3 +92,38 @@ def test_a_sound_entry_has_the_hashes_of_its_bytes(damaged: Damaged) -> None:
             entry.stream_prev, entry.link_hash(),
         )  # fmt: skip
     assert found > 20
+
+
+def test_an_entry_with_encrypted_openings_is_sound_where_their_digests_are_signed(
+    damaged: Damaged,
+) -> None:
+    """They are counted as concealed; what does not fit is left to who reads the entry again."""
+    examiner = Examiner()
+    examiner.examine([(seq, damaged.state(seq), None, []) for seq in range(damaged.size)])
+    kept: dict[int, list[tuple[int, str]]] = {}
+    for seq, number, text in damaged.ask("SELECT seq, number, disclosure FROM openings"):
+        kept.setdefault(seq, []).append((number, text))
+    examined = 0
+    for seq, openings in kept.items():
+        data = damaged.state(seq)
+        [(members, _)], _ = examiner.examine([(seq, data, None, openings)])
+        if members is None:
+            continue  # a type that other checks look into
+        sound = Sound._make(members)
+        assert (sound.withheld, sound.concealed) == (0, len(openings))
+        (number, text), *others = openings
+        for wrong in (
+            [(number, forged(text)), *others],
+            [*openings, (len(openings), text)],
+            [(number + 1, text), *others],
+            [(number, text[:-4]), *others],
+        ):
+            assert examiner.examine([(seq, data, None, wrong)])[0][0][0] is None
+        examined += 1
+    assert examined > 20
+
+
+def forged(text: str) -> str:
+    """The encrypted opening with a digest that nobody signed."""
+    data = base64url.decode(text.removeprefix(CONCEALED))
+    return CONCEALED + base64url.encode(data[:17] + bytes(32) + data[49:])

@@ -106,8 +106,10 @@ def test_an_altered_note_is_named(
     published: Published, sizes: list[int], change: object, code: str
 ) -> None:
     """Text, each of its lines, a line more and a line less."""
-    ((note,),) = published.ask("SELECT note FROM published_checkpoints WHERE size = ?", sizes[1])
-    published.alter(
+    ((note,),) = published.table.ask(
+        "SELECT note FROM published_checkpoints WHERE size = ?", sizes[1]
+    )
+    published.table.run(
         "UPDATE published_checkpoints SET note = ? WHERE size = ?",
         change(note),  # type: ignore[operator]
         sizes[1],
@@ -121,7 +123,7 @@ def test_a_checkpoint_kept_under_another_size_is_named(
     published: Published, sizes: list[int]
 ) -> None:
     """Once, whatever hangs on its size."""
-    published.alter("UPDATE published_checkpoints SET size = size + 1 WHERE size = ?", sizes[1])
+    published.table.run("UPDATE published_checkpoints SET size = size + 1 WHERE size = ?", sizes[1])
     (finding,) = published.verify().findings
     assert (finding.code, finding.found) == ("published.size", str(sizes[1]))
 
@@ -130,10 +132,10 @@ def test_two_notes_that_changed_places_are_both_named(
     published: Published, sizes: list[int]
 ) -> None:
     """Each states the other's size."""
-    notes = dict(published.ask("SELECT size, note FROM published_checkpoints"))
+    notes = dict(published.table.ask("SELECT size, note FROM published_checkpoints"))
     for size, other in (sizes[:2], sizes[1::-1]):
         change = "UPDATE published_checkpoints SET note = ? WHERE size = ?"
-        published.alter(change, notes[other], size)
+        published.table.run(change, notes[other], size)
     report = published.verify()
     assert [(f.code, f.first) for f in report.findings] == [
         ("published.size", sizes[0] - 1),
@@ -146,7 +148,7 @@ def test_a_removed_checkpoint_is_named_by_its_size(
     published: Published, sizes: list[int], number: int
 ) -> None:
     """Though every other signature holds; it was counted when it was published."""
-    published.alter("DELETE FROM published_checkpoints WHERE size = ?", sizes[number])
+    published.table.run("DELETE FROM published_checkpoints WHERE size = ?", sizes[number])
     (finding,) = published.verify().findings
     assert (finding.code, finding.first) == ("published.missing", sizes[number] - 1)
 
@@ -168,7 +170,7 @@ def test_an_altered_cosignature_is_named(
     published: Published, sizes: list[int], change: str, code: str
 ) -> None:
     """The line, the key beside it, the size it is for, and that it is there."""
-    published.alter(f"{change} WHERE size = ? AND vkey = ?", sizes[1], str(ETHICS.vkey))
+    published.table.run(f"{change} WHERE size = ? AND vkey = ?", sizes[1], str(ETHICS.vkey))
     report = published.verify()
     assert codes(report.findings) == [code]
     assert len(report.findings) == 1
@@ -176,7 +178,7 @@ def test_an_altered_cosignature_is_named(
 
 def test_the_line_of_another_checkpoint_is_named(published: Published, sizes: list[int]) -> None:
     """A cosignature said again under what the witness did not see."""
-    published.alter(
+    published.table.run(
         "UPDATE cosignatures SET line = (SELECT line FROM cosignatures WHERE size = ? AND vkey = ?)"
         " WHERE size = ? AND vkey = ?",
         sizes[0], str(ETHICS.vkey), sizes[2], str(ETHICS.vkey),
@@ -195,7 +197,7 @@ def test_a_cosignature_without_a_time_is_named(
     from ledger.log.note import NoteSignature
 
     line = f"{NoteSignature(ETHICS.name, ETHICS.key_id, bytes(8) + signature)}\n"
-    published.alter(
+    published.table.run(
         "UPDATE cosignatures SET line = ? WHERE size = ? AND vkey = ?",
         line, sizes[1], str(ETHICS.vkey),
     )  # fmt: skip
@@ -222,7 +224,7 @@ def test_an_altered_time_stamp_is_named(
     published: Published, sizes: list[int], change: str, code: str
 ) -> None:
     """Without any library for it: what is stamped, when, and what is kept beside it."""
-    published.alter(f"{change} WHERE size = ?", sizes[1])
+    published.table.run(f"{change} WHERE size = ?", sizes[1])
     assert [f.code for f in published.verify().findings] == [code]
 
 
@@ -240,7 +242,7 @@ def test_what_is_no_granted_response_is_named(
 ) -> None:
     """Though its hash fits."""
     digest = hashlib.sha256(response).hexdigest()
-    published.alter(
+    published.table.run(
         "UPDATE timestamps SET response = ?, sha256 = ? WHERE size = ?", response, digest, sizes[1]
     )
     assert [f.code for f in published.verify().findings] == [code]
@@ -262,7 +264,7 @@ def test_an_altered_count_is_named(published: Published, change: str) -> None:
     """It is a stored value too."""
     if "timestamps" in change and not openssl_stamps():
         pytest.skip("nothing is stamped here")
-    published.alter(change)
+    published.table.run(change)
     found = published.verify().findings
     assert found
     assert {f.code.partition(".")[2] for f in found} <= {"count", "missing"}
@@ -280,7 +282,7 @@ def test_an_altered_count_is_named(published: Published, change: str) -> None:
 )
 def test_an_altered_schema_is_named(published: Published, statement: str) -> None:
     """What keeps the file append-only belongs to what is kept."""
-    published.schema(statement)
+    published.table.schema(statement)
     found = published.verify().findings
     assert {f.code for f in found} <= {"published.store", "published.count"}
     assert "published.store" in codes(found)
@@ -391,7 +393,7 @@ def test_rows_are_counted_also_where_an_earlier_version_did_not(
         connection.execute("DROP TABLE tallies")
     PublishedCheckpoints(published.file)
     assert published.verify().findings == ()
-    published.alter("DELETE FROM published_checkpoints WHERE size = ?", sizes[0])
+    published.table.run("DELETE FROM published_checkpoints WHERE size = ?", sizes[0])
     assert codes(published.verify().findings) == ["published.missing"]
 
 
@@ -405,7 +407,7 @@ def test_the_file_refuses_what_it_must_never_do(published: Published, sizes: lis
         f"INSERT OR REPLACE INTO cosignatures VALUES ({sizes[0]}, '{ETHICS.vkey}', '')",
     ):
         with pytest.raises(sqlite3.IntegrityError):
-            published.schema(statement)
+            published.table.schema(statement)
     PublishedCheckpoints(published.file).publish(sizes[0], "again")
     PublishedCheckpoints(published.file).add_cosignature(sizes[0], str(ETHICS.vkey), "again")
     assert published.verify().findings == ()
@@ -437,14 +439,14 @@ def test_any_stored_value_that_is_altered_is_found(
             ("timestamps", "size", ("size", "time", "authority", "sha256", "response")),
             ("tallies", "kind || vkey", ("kind", "vkey", "number", "total")),
         )
-        for (key,) in copy.ask(f"SELECT {key} FROM {table}")
+        for (key,) in copy.table.ask(f"SELECT {key} FROM {table}")
         for column in columns
     ]
     table, key, column = cells[choice % len(cells)]
     expression = {"cosignatures": "size || vkey", "tallies": "kind || vkey"}.get(table, "size")
     where = f"FROM {table} WHERE {expression} = ?"
-    ((value,),) = copy.ask(f"SELECT {column} {where}", key)
-    copy.alter(
+    ((value,),) = copy.table.ask(f"SELECT {column} {where}", key)
+    copy.table.run(
         f"UPDATE {table} SET {column} = ? WHERE {expression} = ?",
         other_than(value, random.Random(seed)),
         key,
