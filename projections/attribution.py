@@ -11,6 +11,8 @@ from ledger.signing.statement import MEANING_SENTENCES
 from projections.times import utc_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ledger.record import Record
     from ledger.signing.register import Key, Register
     from ledger.signing.statement import Signature
@@ -28,7 +30,12 @@ def signature_blocks(record: Record, register: Register) -> list[JsonValue]:
 
 def author(record: Record, register: Register) -> JsonObject:
     """Who made the record: the first person that signed, else the first key's owner."""
-    blocks = [block for block in signature_blocks(record, register) if isinstance(block, dict)]
+    return first_author(signature_blocks(record, register))
+
+
+def first_author(signatures: Iterable[JsonValue]) -> JsonObject:
+    """Who of a record's signature blocks made it."""
+    blocks = [block for block in signatures if isinstance(block, dict)]
     persons = [block for block in blocks if block["kind"] == "person"]
     first = (persons or blocks)[0]
     return {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ledger.history import CORRECTED, VOIDED, changes_of
 from ledger.rules.members import shape, text
 from ledger.signing.strict_json import pointer
-from projections.attribution import author, signature_blocks
+from projections.attribution import first_author, signature_blocks
 from projections.oversight import subject_of
 from projections.times import utc_text
 
@@ -44,7 +44,8 @@ def audit_entry(record: Record, register: Register, facts: Mapping[str, Fact]) -
     a correction each corrected field, for a voiding each field of the voided record with new
     null.
     """
-    who, data = author(record, register), record.data
+    blocks, data = signature_blocks(record, register), record.data
+    who = first_author(blocks)
     how = shape(data, "record") or {}
     reason = shape(data, "reason") or shape(how, "reason") or {}
     action, target, changes = _changes(record, facts)
@@ -66,7 +67,7 @@ def audit_entry(record: Record, register: Register, facts: Mapping[str, Fact]) -
         "organisation": who["organisation"],
         "meaning": who["meaning"],
         "originator": how.get("originator"),
-        "signatures": signature_blocks(record, register),
+        "signatures": blocks,
         "occurred": record.event.time,
         "captured": text(how, "captured_at"),
         "recorded": utc_text(record.recorded_at),

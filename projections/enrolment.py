@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.rules.members import shape, shapes, text, texts, whole
@@ -28,6 +29,7 @@ EXCLUDED = {
 """Reasons for exclusion before randomization, by the state it ended in."""
 
 NOT_OPENED = "not opened"
+NOT_ANALYSED = "not analysed"
 
 
 def disposition_of(sections: Mapping[str, JsonObject]) -> JsonObject:
@@ -58,23 +60,66 @@ def disposition_of(sections: Mapping[str, JsonObject]) -> JsonObject:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """All that the counts look at of one subject; subjects with the same course count alike.
+
+    ``consented`` and ``randomized`` are months, ``YYYY-MM``.
+    """
+
+    state: str
+    arm: str | None
+    consented: str | None
+    randomized: str | None
+    infusions: int
+    not_given: tuple[str, ...]
+    screen_failure: str | None
+    failed_a_criterion: bool
+    counts_as: str
+
+
+def course_of(disposition: JsonObject, as_of: datetime) -> Course | None:
+    """The course of a subject at an instant; None for whom the counts leave out."""
+    found = resolved(disposition, as_of)
+    row = found if isinstance(found, dict) else {}
+    state = row.get("state")
+    if row.get("identified") is not True or state is None:
+        return None
+    arm, codes = row["arm"], row["not_given_reasons"]
+    return Course(
+        state=str(state),
+        arm=arm if isinstance(arm, str) else None,
+        consented=_month(row["consented_at"]),
+        randomized=_month(row["randomized_at"]),
+        infusions=whole(row, "infusions") or 0,
+        not_given=tuple(str(code) for code in codes) if isinstance(codes, list) else (),
+        screen_failure=text(row, "screen_failure"),
+        failed_a_criterion=bool(row["failed_criteria"]),
+        counts_as=text(shape(row, "endpoint") or {}, "counts_as") or NOT_ANALYSED,
+    )
+
+
 def enrolment_view(
     dispositions: Iterable[JsonObject], protocol: Protocol, as_of: datetime
 ) -> JsonObject:
-    """The flow of subjects at an instant.
+    """The flow of subjects at an instant, from what ``disposition_of`` gives of each."""
+    courses = (course_of(row, as_of) for row in dispositions)
+    return flow_of(Counter(course for course in courses if course is not None), protocol)
+
+
+def flow_of(courses: Mapping[Course, int], protocol: Protocol) -> JsonObject:
+    """The flow of subjects, from how many took each course.
 
     assessed = excluded + in screening + randomized; randomized = the sum over arms; in each arm
     allocated = received + not received = on study + completed + lost + … .
     """
-    rows = [_at(row, as_of) for row in dispositions]
-    rows = [row for row in rows if row.get("identified") is True and row.get("state") is not None]
-    randomized = [row for row in rows if row["randomized_at"] is not None]
-    others = [row for row in rows if row["randomized_at"] is None]
-    excluded = [row for row in others if row["state"] in EXCLUDED]
-    reasons = Counter(_excluded_for(row) for row in excluded)
-    failures = Counter(
-        str(row["screen_failure"] or "not stated")
-        for row in excluded
+    randomized = {row: n for row, n in courses.items() if row.randomized is not None}
+    others = {row: n for row, n in courses.items() if row.randomized is None}
+    excluded = {row: n for row, n in others.items() if row.state in EXCLUDED}
+    reasons = _counted((_excluded_for(row), n) for row, n in excluded.items())
+    failures = _counted(
+        (row.screen_failure or "not stated", n)
+        for row, n in excluded.items()
         if _excluded_for(row) == CRITERIA
     )
     arms = [arm.id for arm in protocol.arms]
@@ -84,71 +129,69 @@ def enrolment_view(
     ]
     return {
         "planned": protocol.planned_number,
-        "assessed": len(rows),
-        "consented": sum(1 for row in rows if row["consented_at"] is not None),
+        "assessed": sum(courses.values()),
+        "consented": sum(n for row, n in courses.items() if row.consented is not None),
         "excluded": {
-            "total": len(excluded),
+            "total": sum(excluded.values()),
             "reasons": dict(sorted(reasons.items())),
             "screen_failure_reasons": dict(sorted(failures.items())),
         },
-        "in_screening": len(others) - len(excluded),
-        "randomized": len(randomized),
+        "in_screening": sum(others.values()) - sum(excluded.values()),
+        "randomized": sum(randomized.values()),
         "arms": [
-            _arm_flow(name, [row for row in randomized if _arm(row, arms) == name], protocol)
+            _arm_flow(
+                name, {row: n for row, n in randomized.items() if _arm(row, arms) == name}, protocol
+            )
             for name in known
         ],
-        "recruitment": _recruitment(rows),
-        "states": dict(sorted(Counter(str(row["state"]) for row in rows).items())),
+        "recruitment": _recruitment(courses),
+        "states": dict(sorted(_counted((row.state, n) for row, n in courses.items()).items())),
     }
 
 
-def _excluded_for(row: JsonObject) -> str:
+def _counted(pairs: Iterable[tuple[str, int]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for name, number in pairs:
+        found[name] += number
+    return found
+
+
+def _month(at: JsonValue) -> str | None:
+    return None if at is None else str(at)[:7]
+
+
+def _excluded_for(row: Course) -> str:
     """Why a subject was excluded; who failed without a failed criterion failed for another reason.
 
     A subject turned away because the trial was full met the criteria (CONSORT 2025).
     """
-    reason = EXCLUDED[str(row["state"])]
-    if reason == CRITERIA and not row["failed_criteria"]:
-        return f"{OTHER}: {row['screen_failure'] or 'not stated'}"
+    reason = EXCLUDED[row.state]
+    if reason == CRITERIA and not row.failed_a_criterion:
+        return f"{OTHER}: {row.screen_failure or 'not stated'}"
     return reason
-
-
-def _at(row: JsonObject, as_of: datetime) -> JsonObject:
-    found = resolved(row, as_of)
-    return found if isinstance(found, dict) else {}
 
 
 def _contents(product: JsonObject, name: str) -> list[Mapping[str, JsonValue]]:
     return [shape(row, "content") or {} for row in shapes(product, name)]
 
 
-def _arm(row: JsonObject, arms: list[str]) -> str:
-    arm = row["arm"]
-    return arm if isinstance(arm, str) and arm in arms else NOT_OPENED
+def _arm(row: Course, arms: list[str]) -> str:
+    return row.arm if row.arm in arms and row.arm is not None else NOT_OPENED
 
 
-def _arm_flow(name: str, rows: list[JsonObject], protocol: Protocol) -> JsonObject:
+def _arm_flow(name: str, rows: Mapping[Course, int], protocol: Protocol) -> JsonObject:
     arm = protocol.arm(name)
     planned = arm.planned_infusions if arm is not None else None
-    given = Counter(_received(row, planned) for row in rows)
-    states = Counter(str(row["state"]) for row in rows)
+    given = _counted((_received(row, planned), n) for row, n in rows.items())
+    states = _counted((row.state, n) for row, n in rows.items())
     ended = {"COMPLETED", "LOST_TO_FOLLOW_UP", "WITHDRAWN", "DISCONTINUED", "DEAD"}
-    endpoints = Counter(
-        str(endpoint.get("counts_as") or "not analysed")
-        for row in rows
-        if (endpoint := shape(row, "endpoint")) is not None
-    )
-    reasons = Counter(
-        str(code)
-        for row in rows
-        if isinstance(codes := row["not_given_reasons"], list)
-        for code in codes
-    )
+    endpoints = _counted((row.counts_as, n) for row, n in rows.items())
+    reasons = _counted((code, n) for row, n in rows.items() for code in row.not_given)
     return {
         "arm": name,
         "label": arm.label if arm is not None else None,
         "planned_infusions": planned,
-        "allocated": len(rows),
+        "allocated": sum(rows.values()),
         "received": given["received"],
         "received_in_part": given["in part"],
         "received_more": given["more"],
@@ -162,23 +205,22 @@ def _arm_flow(name: str, rows: list[JsonObject], protocol: Protocol) -> JsonObje
         "dead": states["DEAD"],
         "achieved": endpoints["achieved"],
         "not_achieved": endpoints["not achieved"],
-        "not_analysed": endpoints["not analysed"],
+        "not_analysed": endpoints[NOT_ANALYSED],
         "analysed": endpoints["achieved"] + endpoints["not achieved"],
     }
 
 
-def _received(row: JsonObject, planned: int | None) -> str:
-    given = whole(row, "infusions") or 0
-    if given == 0:
+def _received(row: Course, planned: int | None) -> str:
+    if row.infusions == 0:
         return "none"
-    if planned is None or given == planned:
+    if planned is None or row.infusions == planned:
         return "received"
-    return "more" if given > planned else "in part"
+    return "more" if row.infusions > planned else "in part"
 
 
-def _recruitment(rows: list[JsonObject]) -> list[JsonValue]:
-    consented = Counter(str(row["consented_at"])[:7] for row in rows if row["consented_at"])
-    randomized = Counter(str(row["randomized_at"])[:7] for row in rows if row["randomized_at"])
+def _recruitment(rows: Mapping[Course, int]) -> list[JsonValue]:
+    consented = _counted((row.consented, n) for row, n in rows.items() if row.consented)
+    randomized = _counted((row.randomized, n) for row, n in rows.items() if row.randomized)
     total = 0
     found: list[JsonValue] = []
     for month in sorted({*consented, *randomized}):

@@ -50,8 +50,10 @@ class Reading(Protocol[Known_contra, Place_contra]):
         as_of: datetime | None = None,
         after: str = "",
         limit: int | None = None,
+        *,
+        site: str | None = None,
     ) -> list[JsonObject]:
-        """Deviations that hold by an instant; page by the last id."""
+        """Deviations that hold by an instant; page by the last one's place."""
 
     def register(self, known_at: Known_contra | None = None) -> JsonObject:
         """Keys, grants, delegations and training with their dates."""

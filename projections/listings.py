@@ -6,15 +6,15 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ledger.signing.strict_json import JsonObject, parse_object
+from projections.kept import body_of
 from projections.prefix import Prefix
-from projections.projector import BODY_LIMITS
 from projections.times import resolved, utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ledger.application import LedgerApplication
+    from ledger.signing.strict_json import JsonObject
     from projections.store import ProjectionStore
 
 _PAGE = 500
@@ -52,10 +52,6 @@ class Listings:
     def infusions(self) -> list[JsonObject]:
         """All infusions given, by subject and start."""
         return self._list("product", "infusions")
-
-    def interruptions(self) -> list[JsonObject]:
-        """All interruptions of infusions."""
-        return self._list("product", "interruptions")
 
     def stock(self) -> list[JsonObject]:
         """The balance of each lot."""
@@ -107,10 +103,6 @@ class Listings:
         """Records that a person must still sign."""
         return sorted(self._list("oversight", "unsigned"), key=_seq)
 
-    def system_events(self) -> list[JsonObject]:
-        """Downtimes and dossiers issued."""
-        return sorted(self._list("oversight", "system_events"), key=_seq)
-
     def signatures(self) -> list[JsonObject]:
         """How often each key signed with which meaning, and when first and last."""
         counts: Counter[tuple[str, str, str, str, str]] = Counter()
@@ -151,11 +143,6 @@ class Listings:
                 yield key, body_of(body)
             after = page[-1][0]
 
-    def _one(self, projection: str, key: str) -> Iterator[tuple[str, JsonObject]]:
-        body = self.store.row(projection, key)
-        if body is not None:
-            yield key, body_of(body)
-
     def _resolved_bodies(self, projection: str) -> Iterator[tuple[str, JsonObject]]:
         _, as_of = self._head()
         for key, body in self._bodies(projection):
@@ -182,11 +169,6 @@ class Listings:
 def head_object(size: int, as_of: datetime) -> JsonObject:
     """The head a reading rests on: entries folded, and the instant it is read as of."""
     return {"size": size, "as_of": utc_text(as_of)}
-
-
-def body_of(text: str) -> JsonObject:
-    """The JSON of a stored row."""
-    return parse_object(text.encode(), limits=BODY_LIMITS)
 
 
 def at_instant(body: JsonObject, as_of: datetime) -> JsonObject:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from itertools import takewhile
+from typing import TYPE_CHECKING, cast
 
 from ledger.aggregates.trial_state import TrialState
 from ledger.errors import LedgerError, Unavailable
@@ -34,26 +35,36 @@ FOLD_ERRORS = (
 
 _SUBJECT_FAMILIES = ("subject/", "treatment/")
 
+MOST_HELD = 256
+"""Most folds of streams that a fold over the log holds; they are most of its memory."""
+
 
 class Prefix:
     """The records before ``size`` without the parked ones; ``size`` moves on with its owner."""
 
     def __init__(
-        self, application: LedgerApplication, size: int, parked: Iterable[int] = ()
+        self,
+        application: LedgerApplication,
+        size: int,
+        parked: Iterable[int] = (),
+        *,
+        cached: bool = True,
     ) -> None:
+        """``cached`` keeps the streams read in the application, for whoever asks for them again."""
         self._application = application
+        self._cached = cached
         self.size = size
         self.parked = set(parked)
 
     def stream(self, name: str) -> Sequence[Record]:
         """The records of one stream, in order."""
         try:
-            records: Iterable[Record] = self._application.stream(name)
+            records = self._before(name)
         except Unavailable:
             raise
         except LedgerError:
-            records = self._readable(name)
-        return [row for row in records if row.seq < self.size and row.seq not in self.parked]
+            records = [row for row in self._readable(name) if row.seq < self.size]
+        return [row for row in records if row.seq not in self.parked]
 
     def merged(self, *streams: str) -> list[Record]:
         """The records of several streams, in order of the log."""
@@ -66,6 +77,29 @@ class Prefix:
             for seq in self._application.store.positions_of_types(types)
             if seq < self.size and seq not in self.parked
         ]
+
+    def subjects_of(self, types: Sequence[str]) -> set[str]:
+        """The subjects with an entry of some of these types."""
+        found: set[str] = set()
+        for seq in self._application.store.positions_of_types(types):
+            if seq >= self.size or seq in self.parked:
+                continue
+            entry = self._application.store.entry(seq)
+            family, _, name = _stream(entry).partition("/")
+            if f"{family}/" in _SUBJECT_FAMILIES:
+                found.add(name)
+        return found
+
+    def since(self, start: int) -> Iterator[Record]:
+        """The records from a position on that can be read."""
+        for seq in range(start, self.size):
+            if seq not in self.parked:
+                try:
+                    yield self._application.record(seq)
+                except Unavailable:
+                    raise
+                except LedgerError:
+                    continue
 
     def subjects(self) -> list[str]:
         """The subjects any entry of the prefix belongs to, in order of their ids."""
@@ -108,6 +142,15 @@ class Prefix:
         except LedgerError:  # damaged; the records behind it tell
             return bool(self.stream(stream))
 
+    def _before(self, name: str) -> list[Record]:
+        """A stream's records before ``size``; of what comes behind at most one is read."""
+        if self._cached:
+            return [row for row in self._application.stream(name) if row.seq < self.size]
+        self._application.current()
+        # The mapper gives our records, whatever the library calls them.
+        records = cast("Iterator[Record]", self._application.events.get(name))
+        return list(takewhile(lambda row: row.seq < self.size, records))
+
     def _readable(self, name: str) -> Iterator[Record]:
         """Each record of a stream that can be read; the projector parks and shows the others."""
         for stored in self._application.store.select_events(name):
@@ -117,6 +160,20 @@ class Prefix:
                 raise
             except LedgerError:
                 continue
+
+
+class PagedState(TrialState):
+    """The state of a fold that goes through the log: it holds few streams, and reads others anew.
+
+    Its source moves on with it, so whatever was applied is in the source at once.
+    """
+
+    def apply(self, record: Record) -> None:
+        """Take a new record into every fold that holds its stream."""
+        super().apply(record)
+        self._uncommitted.clear()
+        while len(self._streams) > MOST_HELD:
+            del self._streams[next(iter(self._streams))]
 
 
 class TrueHistory(History):
@@ -155,6 +212,13 @@ def state_at(definition: TrialDefinition, prefix: Prefix) -> TrialState:
 
 def _position(record: Record) -> int:
     return record.seq
+
+
+def _stream(entry: bytes | None) -> str:
+    try:
+        return "" if entry is None else parse_entry(entry).stream
+    except LedgerError:  # damaged; the projector parks it
+        return ""
 
 
 def _seq(entry: bytes) -> int:

@@ -19,63 +19,33 @@ from eventsourcing.persistence import ConnectionPoolClosedError, PersistenceErro
 
 from ledger.errors import LedgerError, Unavailable
 from ledger.log.entry import entry_hash
-from ledger.signing.strict_json import Limits, parse_object
+from projections.comparing import Difference, differences
 from projections.folding import LogFold, Unreadable
+from projections.pacing import LINGER_SECONDS, POLL_SECONDS, Pacing
 from projections.prefix import FOLD_ERRORS, Prefix
-from projections.store import Fold, Parked, Place, PositionMoved, ProjectionStore
+from projections.row_tables import Fold, Place, PositionMoved
+from projections.store import ProjectionStore, StoredRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ledger.application import LedgerApplication
     from ledger.record import Record
-    from ledger.signing.strict_json import JsonObject
     from ledger.trials.definition import TrialDefinition
 
-PAGE = 1_000
+PAGE = 4_000
 """Most entries that are folded at once; memory is bounded by it."""
-
-POLL_SECONDS = 0.25
-"""How long the projector waits before it looks for new entries again."""
 
 WATCH_SECONDS = 0.01
 """How often it is looked how far another process has folded, while somebody waits for it."""
 
-BODY_LIMITS = Limits(size=1 << 30, depth=64, members=1 << 26)
-"""Rows are our own; the limits for foreign JSON do not bind them."""
+CALL_SECONDS = 0.1
+"""How often another process is called, while somebody waits for it."""
 
 Progress: TypeAlias = "Callable[[int, int], None]"
 """Told how many entries are folded, and of how many."""
 
 _log = logging.getLogger("projections.projector")
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A stored row that is not what the log gives: ``changed``, ``missing`` or ``surplus``."""
-
-    projection: str
-    key: str
-    kind: str
-    stored: str | None
-    expected: str | None
-
-    def __str__(self) -> str:
-        place = f"{self.projection} {self.key}".rstrip()
-        return (
-            f"projections.{self.kind} at {place}: not what the log gives. If the log is sound, run "
-            "trial-ledger projections rebuild."
-        )
-
-    def to_json(self) -> JsonObject:
-        """The difference as JSON."""
-        return {
-            "projection": self.projection,
-            "key": self.key,
-            "kind": self.kind,
-            "stored": self.stored,
-            "expected": self.expected,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +90,7 @@ class Projector:
         self._revision = -1
         self._unscrubbed = False
         self._stop = threading.Event()
+        self._pacing = Pacing(store.path)
         self._moved = threading.Condition()
         self._thread: threading.Thread | None = None
         self._working = threading.Lock()
@@ -168,7 +139,7 @@ class Projector:
 
     def wait_for(self, position: int, timeout: float) -> int:
         """Wait until so many entries are folded, at most ``timeout`` seconds; the position then."""
-        until = time.monotonic() + timeout
+        until, called = time.monotonic() + timeout, 0.0
         if not self._watching and self._application.current() != self._revision:
             self._renew()  # rows that hold what was erased are not shown any more
         while True:
@@ -177,12 +148,16 @@ class Projector:
             if reached >= position or left <= 0:
                 return reached
             if self._watching:
+                if time.monotonic() - called > CALL_SECONDS:
+                    called = time.monotonic()
+                    self._pacing.call_across()
                 time.sleep(min(left, WATCH_SECONDS))
                 continue
             if self._thread is None:
                 if not self.step():
                     return self._store.place().position
                 continue
+            self._pacing.call()
             with self._moved:
                 self._moved.wait(min(left, POLL_SECONDS))
 
@@ -230,7 +205,7 @@ class Projector:
                 begun = scratch.fresh_generation()
                 scratch.swap(begun)
                 self._fold_into(scratch, begun, place.position, progress)
-                found = list(_differences(self._store, scratch))
+                found = list(differences(self._store, scratch))
             finally:
                 scratch.close()
         if self._store.place() != place:
@@ -255,6 +230,7 @@ class Projector:
     def close(self) -> None:
         """Stop following; what is folded stays."""
         self._stop.set()
+        self._pacing.end()
         if self._thread is not None:
             self._thread.join(timeout=30)
             self._thread = None
@@ -272,8 +248,20 @@ class Projector:
                 self._error = f"{type(error).__name__}: {error}"[:500]
                 _log.exception("The projector could not fold a page and tries again.")
             # Rest as long as it worked, so that following never takes more than half a core.
-            spent = time.monotonic() - began
-            self._stop.wait(min(max(POLL_SECONDS, spent), 5.0) if not worked else min(spent, 2.0))
+            spent = min(time.monotonic() - began, 5.0)
+            if worked:
+                self._pacing.rest(min(spent, LINGER_SECONDS), LINGER_SECONDS, self._enough)
+            else:
+                self._pacing.rest(spent, max(POLL_SECONDS, spent), self._enough)
+
+    def _enough(self) -> bool:
+        """Whether a whole page is there to be folded, or an error to be met."""
+        place = self._place
+        try:
+            head = self._application.store.head().size
+        except (LedgerError, PersistenceError, ConnectionPoolClosedError):
+            return True
+        return place is None or head >= place.position + self._page
 
     def _current(self) -> Place:
         """The place to go on from, with the fold in memory that belongs to it."""
@@ -322,7 +310,7 @@ class Projector:
         rows, parked = fold.take(list(self._read(place.position, stop)))
         last = self._application.store.entry(stop - 1)
         after = Place(place.generation, stop, entry_hash(last) if last is not None else "")
-        return Fold(before=place, after=after, rows=rows, parked=parked)
+        return Fold(before=place, after=after, rows=rows.texts(), parked=parked)
 
     def _fold_into(
         self,
@@ -344,12 +332,8 @@ class Projector:
 
     def _resumed(self, store: ProjectionStore, place: Place) -> LogFold:
         parked = [row.seq for row in store.parked(place.generation)]
-        dispositions: dict[str, JsonObject] = {
-            key: parse_object(body.encode(), limits=BODY_LIMITS)
-            for key, body in store.rows("disposition", generation=place.generation)
-        }
-        prefix = Prefix(self._application, place.position, parked)
-        return LogFold(self._definition, prefix, dispositions)
+        prefix = Prefix(self._application, place.position, parked, cached=False)
+        return LogFold(self._definition, prefix, StoredRows(store, place.generation))
 
     def _read(self, start: int, stop: int) -> Iterator[Record | Unreadable]:
         try:
@@ -368,38 +352,3 @@ class Projector:
                 raise
             except LedgerError as error:
                 yield Unreadable(seq, error)
-
-
-def _differences(stored: ProjectionStore, fresh: ProjectionStore) -> Iterator[Difference]:
-    have, want = _all_rows(stored), _all_rows(fresh)
-    left, right = next(have, None), next(want, None)
-    while left is not None or right is not None:
-        if right is None or (left is not None and left[:2] < right[:2]):
-            surplus = left or ("", "", "")
-            yield Difference(surplus[0], surplus[1], "surplus", surplus[2], None)
-            left = next(have, None)
-        elif left is None or right[:2] < left[:2]:
-            yield Difference(right[0], right[1], "missing", None, right[2])
-            right = next(want, None)
-        else:
-            if left[2] != right[2]:
-                yield Difference(left[0], left[1], "changed", left[2], right[2])
-            left, right = next(have, None), next(want, None)
-    yield from _parked_differences(stored.parked(), fresh.parked())
-
-
-def _parked_differences(stored: list[Parked], fresh: list[Parked]) -> Iterator[Difference]:
-    for row in sorted(set(stored) ^ set(fresh), key=lambda row: row.seq):
-        kind = "surplus" if row in stored else "missing"
-        text = f"{row.code}: {row.message}"
-        known = kind == "surplus"
-        yield Difference(
-            "parked", str(row.seq), kind, text if known else None, None if known else text
-        )
-
-
-def _all_rows(store: ProjectionStore) -> Iterator[tuple[str, str, str]]:
-    after = ("", "")
-    while page := store.dump(after=after):
-        yield from page
-        after = (page[-1][0], page[-1][1])

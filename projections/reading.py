@@ -13,21 +13,22 @@ from ledger.concealment.openings import Openings
 from ledger.concealment.rows import RowKeys
 from ledger.concealment.settings import has_keys, open_vault
 from ledger.recording.genesis import Genesis, read_genesis
-from ledger.rules.deviation import TrialOverview
 from ledger.rules.deviations import TRIAL_RULES
 from ledger.signing.rfc3339 import parse_rfc3339
 from projections.audit_trail import expand
+from projections.deviation_rows import DEVIATION, ROWS, Wanted, page_of
 from projections.deviations import trial_deviations_view
 from projections.enrolment import enrolment_view
-from projections.folding import TRIAL_KEY
-from projections.listings import Listings, at_instant, body_of, head_object, rows_in
-from projections.prefix import Prefix, TrueHistory, state_at, true_case
-from projections.projector import Difference, Lag, Progress, Projector
+from projections.identities import checks_of, sharing
+from projections.kept import body_of
+from projections.listings import Listings, at_instant, head_object, rows_in
+from projections.prefix import Prefix, state_at, true_case
+from projections.projector import Lag, Progress, Projector
 from projections.register import documents_view, register_view
 from projections.replay import timeline
-from projections.sections import composed, deviation_order, sections_of
-from projections.store import Parked, ProjectionStore
-from projections.times import holds_by
+from projections.sections import SECTIONS, composed, sections_of
+from projections.store import ProjectionStore, StoredRows
+from projections.trial_findings import DECIDING, TRIAL_DEVIATIONS, TRIAL_KEY, overview_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from ledger.rules.case import Case
     from ledger.signing.strict_json import JsonObject, JsonValue
     from ledger.storage.database import Database
+    from projections.comparing import Difference
+    from projections.row_tables import Parked
+
+_PAGE = 500
 
 
 class ReadableLedger(Protocol):
@@ -172,19 +177,19 @@ class Projections(Listings):
     ) -> JsonObject | None:
         """Everything about one subject; None when nothing of it is recorded."""
         if known_at is None and true_at is None:
-            sections = {
-                name: body_of(body) for name, body in self.store.sections(subject_id).items()
-            }
+            kept = self.store.sections((*SECTIONS, TRIAL_DEVIATIONS), subject_id)
+            sections = {name: body_of(text) for name, text in kept.items()}
             if "subject" not in sections:
                 return None
             head, as_of = self._head()
-            return {**composed(sections, self._trial_rows(subject_id), as_of), "head": head}
+            findings = rows_in(sections.get(TRIAL_DEVIATIONS, {}), "deviations")
+            return {**composed(sections, findings, as_of), "head": head}
         found = self._case(subject_id, known_at, true_at)
         if found is None:
             return None
-        case, prefix = found
+        case, prefix, state = found
         as_of = self._as_of(prefix, true_at)
-        rows = self._trial_rows_at(prefix, true_at, subject_id)
+        rows = self._trial_rows_at(prefix, state, true_at, subject_id)
         return {**composed(sections_of(case), rows, as_of), "head": head_object(prefix.size, as_of)}
 
     def replay(
@@ -194,9 +199,9 @@ class Projections(Listings):
         found = self._case(subject_id, known_at, true_at)
         if found is None:
             return None
-        case, prefix = found
+        case, prefix, state = found
         as_of = self._as_of(prefix, true_at)
-        rows = self._trial_rows_at(prefix, true_at, subject_id)
+        rows = self._trial_rows_at(prefix, state, true_at, subject_id)
         subject = composed(sections_of(case), rows, as_of)
         deviations = subject["deviations"]
         records = [
@@ -241,21 +246,25 @@ class Projections(Listings):
         as_of: datetime | None = None,
         after: str = "",
         limit: int | None = None,
+        *,
+        site: str | None = None,
     ) -> list[JsonObject]:
         """Deviations that hold by ``as_of`` (the head's time), by rule, since, id.
 
-        Page by ``after``, the last id of the page before.
+        Page by ``after``, the place (``deviation_rows.place_of``) of the last one before.
         """
         at = as_of or self._head()[1]
-        keys = self._bodies("deviations") if subject is None else self._one("deviations", subject)
-        rows = [row for _, body in keys for row in rows_in(body, "deviations")]
-        rows += [
-            row for row in self._trial_rows(None) if subject is None or row["subject"] == subject
-        ]
-        found = [row for row in rows if holds_by(row, at) and (rule is None or row["rule"] == rule)]
-        found.sort(key=deviation_order)
-        start = next((n + 1 for n, row in enumerate(found) if row["id"] == after), 0)
-        return found[start:] if limit is None else found[start : start + limit]
+        wanted = Wanted.by(at, rule=rule, subject=subject, site=site)
+        if subject is not None:
+            kept = self.store.sections(("deviations", TRIAL_DEVIATIONS), subject).values()
+            rows = (row for text in kept for row in rows_in(body_of(text), "deviations"))
+            return page_of(rows, wanted, after=after, limit=limit)
+        found: list[JsonObject] = []
+        for body in self._placed(wanted, after, limit):
+            found += rows_in(body, ROWS)
+            if limit is not None and len(found) >= limit:
+                break
+        return found
 
     def register(self, known_at: int | None = None) -> JsonObject:
         """Keys, grants, delegations and training with their dates."""
@@ -318,43 +327,56 @@ class Projections(Listings):
 
     def _case(
         self, subject: str, known_at: int | None, true_at: datetime | None
-    ) -> tuple[Case, Prefix] | None:
+    ) -> tuple[Case, Prefix, TrialState] | None:
         prefix = self._prefix(known_at)
-        case = state_at(self._definition, prefix).case(subject)
+        state = state_at(self._definition, prefix)
+        case = state.case(subject)
         if true_at is not None:
             case = true_case(case, true_at)
         known = case.records.facts or case.records.pending or case.records.refused
-        return (case, prefix) if known else None
+        return (case, prefix, state) if known else None
 
-    def _trial_rows(self, subject: str | None) -> list[JsonObject]:
-        """The trial's findings, of one subject or of all."""
-        body = self.store.row("trial-deviations", TRIAL_KEY)
-        rows = rows_in(body_of(body), "deviations") if body is not None else []
-        return [row for row in rows if subject is None or row["subject"] == subject]
+    def _placed(self, wanted: Wanted, after: str, limit: int | None) -> Iterator[JsonObject]:
+        """The rows of single deviations that are wanted, in order from a place on."""
+        first, stop = after, None
+        if wanted.rule is not None:
+            first, stop = max(after, f"{wanted.rule} "), f"{wanted.rule} ~"
+        place: str | None = first
+        size = _PAGE if limit is None else min(max(limit, 1), _PAGE)
+        while place is not None:
+            rows, place = self.store.chosen(
+                DEVIATION, wanted.takes, after=place, stop=stop, limit=size
+            )
+            yield from (body_of(text) for _, text in rows)
+            size = _PAGE
 
     def _trial_rows_at(
-        self, prefix: Prefix, true_at: datetime | None, subject: str
+        self, prefix: Prefix, state: TrialState, true_at: datetime | None, subject: str
     ) -> list[JsonObject]:
-        state = state_at(self._definition, prefix)
-        overview = _overview(state, prefix, true_at)
+        """The trial's findings on one subject, from the subjects they can rest on."""
+        deciding, checks = prefix.subjects_of(DECIDING), checks_of(state.subject(subject))
+        others = deciding if subject in deciding else set()
+        if checks:
+            others |= self._identified_with(prefix, checks)
+        if not others:
+            return []
+        overview = overview_of(state, others | {subject}, prefix.lots(), true_at)
         rows = rows_in(trial_deviations_view(overview, TRIAL_RULES), "deviations")
         return [row for row in rows if row["subject"] == subject]
 
-
-def _overview(state: TrialState, prefix: Prefix, true_at: datetime | None) -> TrialOverview:
-    subjects = {name: state.subject(name) for name in prefix.subjects()}
-    lots = {name: state.lot(name) for name in prefix.lots()}
-    if true_at is not None:
-        subjects = {name: TrueHistory(rows, true_at) for name, rows in subjects.items()}
-        lots = {name: TrueHistory(rows, true_at) for name, rows in lots.items()}
-    return TrialOverview(
-        definition=state.definition,
-        trial=state.trial,
-        register=state.register,
-        allocation=state.allocation,
-        subjects=subjects,
-        lots=lots,
-    )
+    def _identified_with(self, prefix: Prefix, checks: set[str]) -> set[str]:
+        """The subjects ever stated with one of these checks: by the rows, then by what follows."""
+        place = self.store.place()
+        found = sharing(StoredRows(self.store, place.generation), checks)
+        if self.store.place().generation != place.generation:
+            return self._identified_with(prefix, checks)
+        later = {
+            record.stream.removeprefix("subject/")
+            for record in prefix.since(place.position)
+            if record.stream.startswith("subject/")
+        }
+        state = state_at(self._definition, prefix)
+        return found | {name for name in later if checks & checks_of(state.subject(name))}
 
 
 def _effective(case: Case, event: str, stated: datetime) -> datetime:

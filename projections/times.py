@@ -82,17 +82,18 @@ def resolved(value: JsonValue, as_of: datetime) -> JsonValue:
 def holds_by(row: Mapping[str, JsonValue], as_of: datetime) -> bool:
     """Whether a row with ``since`` holds at an instant."""
     since = row.get("since")
-    return isinstance(since, str) and _sortable(since) <= _sortable(utc_text(as_of))
+    return isinstance(since, str) and sortable(since) <= sortable(utc_text(as_of))
 
 
 def _standing_at(steps: list[JsonValue], as_of: str) -> JsonObject:
     held: JsonObject = {}
     for step in steps:
-        if isinstance(step, dict) and _sortable(str(step["since"])) <= _sortable(as_of):
+        if isinstance(step, dict) and sortable(str(step["since"])) <= sortable(as_of):
             held = step
     return dict(held)
 
 
-def _sortable(utc: str) -> str:
+def sortable(utc: str) -> str:
+    """An instant as text that sorts in order of time."""
     # Without its Z a text with a fraction sorts after the same second without one.
     return utc.removesuffix("Z")

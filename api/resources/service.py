@@ -9,8 +9,10 @@ from flask import Response, current_app, render_template, request
 from api.access.table import Operation, serves
 from api.context import doors
 from api.cosigning import cosigning_state
+from api.list_state import allocation_state
 from api.problems import FAMILIES, Family
 from api.responses import json_response, text_response
+from api.schemas.openapi import Problem, Readiness
 from api.schemas.query import Door
 from api.stamping import stamping_state
 from ledger.errors import RejectedInput, Unavailable
@@ -67,11 +69,15 @@ def get_health() -> Response:
 
 
 @door.route("/readyz", methods=["GET"])
+@door.alt_response(200, schema=Readiness, description="It takes statements and shows them.")
+@door.alt_response(503, schema=Problem, description="It does not sign, or lies behind.")
 @serves(Operation.SERVICE)
 def get_readiness() -> Response:
     """The ledger takes statements and the projections follow; 503 when it does not.
 
-    A witness or a time-stamping authority that does not answer is named here but stops nothing.
+    A witness or a time-stamping authority that does not answer is named here but stops nothing. So
+    is an allocation list that is not as it must be: facts are recorded, and only who asks for a
+    randomization is turned away.
     """
     held = doors()
     refusal = held.ledger.refusal
@@ -92,6 +98,7 @@ def get_readiness() -> Response:
             "status": "ready",
             "entries": head,
             "projections": position,
+            "allocation": allocation_state(held.ledger),
             "publication": cosigning_state(held.ledger),
             "time_stamps": stamping_state(held.ledger, held.stamping),
         }

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from ledger.errors import RejectedInput
 from projections.audit_trail import COLUMNS, expand
+from projections.deviation_rows import Wanted, page_of
 from projections.masking.rendering import masked_object
 from projections.masking.replay import effective, masked_timeline
 from projections.masking.sections import masked_composed, masked_sections
 from projections.masking.snapshot import Memory, Snapshot
 from projections.masking.source import record_zone
 from projections.register import documents_view, register_view
-from projections.sections import deviation_order, guarded, problems_in
-from projections.times import holds_by, resolved
+from projections.sections import guarded, problems_in
+from projections.times import resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -177,15 +178,13 @@ class MaskedProjections:
         as_of: datetime | None = None,
         after: str = "",
         limit: int | None = None,
+        *,
+        site: str | None = None,
     ) -> list[JsonObject]:
-        """Arm-neutral deviations that hold by ``as_of``, by rule, since, id; page by ``after``."""
+        """Arm-neutral deviations that hold by ``as_of``, by rule, since, id; page by the place."""
         held = self.snapshot()
-        rows = [row for row in _all_deviations(held) if subject in (None, row["subject"])]
-        at = as_of or held.as_of
-        found = [row for row in rows if holds_by(row, at) and rule in (None, row["rule"])]
-        found.sort(key=deviation_order)
-        start = next((n + 1 for n, row in enumerate(found) if row["id"] == after), 0)
-        page = found[start:] if limit is None else found[start : start + limit]
+        wanted = Wanted.by(as_of or held.as_of, rule=rule, subject=subject, site=site)
+        page = page_of(_all_deviations(held), wanted, after=after, limit=limit)
         return [masked_object(row, self.zone) for row in page]
 
     @in_turn

@@ -17,21 +17,21 @@ from ledger.log.tiles import node_fetcher
 from ledger.log.tree import frontier_at
 from ledger.rules.guards.closing import REVEALED
 from ledger.rules.members import shapes, text
-from ledger.signing.strict_json import JsonObject, parse_object
 from ledger.storage.tree_reader import StoredTree
 from ledger.vocabulary import vocabulary
 from projections.enrolment import enrolment_view
 from projections.folding import LogFold
+from projections.kept import body_of
 from projections.prefix import Prefix
-from projections.projector import BODY_LIMITS
 from projections.report.basis import Basis, Head, Software
 from projections.sections import deviation_order
 from projections.times import holds_by, resolved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from ledger.signing.strict_json import JsonObject
     from projections.reading import Projections, ReadableLedger
 
 Rows: TypeAlias = "dict[str, dict[str, JsonObject]]"
@@ -47,6 +47,24 @@ OVERSIGHT = (
     "stale_signatures",
     "personal_data",
 )
+
+
+READ = (
+    "subject", "consent", "eligibility", "allocation", "product", "visits", "safety",
+    "disposition", "deviations", "trial-deviations", "problems", "oversight", "register",
+    "documents", "lots",
+)  # fmt: skip
+"""The projections whose rows a report holds; the audit trail's are only counted."""
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The rows a report is made of, and how often each key signed."""
+
+    rows: Rows
+    signatures: list[JsonObject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +90,8 @@ def read_basis(projections: Projections, ledger: ReadableLedger, wanted: Wanted)
         raise RejectedInput(
             "report.before-the-trial", "Nothing was recorded by then; there is nothing to report."
         )
-    rows = _stored(projections, size) or _folded(projections, ledger, size)
+    source = _stored(projections, size) or _folded(projections, ledger, size)
+    rows = source.rows
     head = _head(ledger, size)
     as_of = wanted.as_of or head.recorded_at
     zone = ZoneInfo(ledger.genesis.definition.protocol.sites[0].time_zone)
@@ -100,7 +119,7 @@ def read_basis(projections: Projections, ledger: ReadableLedger, wanted: Wanted)
         documents=shapes(rows.get("documents", {}).get(_TRIAL, {}), "documents"),
         lots=[_at(body, as_of) for _, body in sorted(rows.get("lots", {}).items())],
         oversight=_oversight(rows),
-        signatures={"counts": [*signature_counts(rows.get("audit", {}).values())]},
+        signatures={"counts": [*source.signatures]},
         replayed=replayed,
         replay=replay or {},
         verification=plain_json(wanted.verification),
@@ -122,32 +141,34 @@ def plain_json(verification: Mapping[str, Any] | None) -> JsonObject | None:
     return found
 
 
-def _stored(projections: Projections, size: int) -> Rows | None:
+def _stored(projections: Projections, size: int) -> Source | None:
     """The stored rows, when they are those at ``size`` from beginning to end of the reading."""
     before = projections.store.place()
     if before.position != size:
         return None
-    rows: Rows = {}
-    after = ("", "")
-    while page := projections.store.dump(after=after, limit=500):
-        for projection, key, body in page:
-            read = parse_object(body.encode(), limits=BODY_LIMITS)
-            rows.setdefault(projection, {})[key] = read
-        after = page[-1][0], page[-1][1]
-    return rows if projections.store.place() == before else None
+    rows: Rows = {name: dict(_bodies(projections, name)) for name in READ}
+    signatures = signature_counts(body for _, body in _bodies(projections, "audit"))
+    return Source(rows, signatures) if projections.store.place() == before else None
 
 
-def _folded(projections: Projections, ledger: ReadableLedger, size: int) -> Rows:
+def _bodies(projections: Projections, name: str) -> Iterator[tuple[str, JsonObject]]:
+    after = ""
+    while page := projections.store.rows(name, after=after, limit=_PAGE):
+        yield from ((key, body_of(text)) for key, text in page)
+        after = page[-1][0]
+
+
+def _folded(projections: Projections, ledger: ReadableLedger, size: int) -> Source:
     """The rows at a position, folded from entry 0."""
     parked = {row.seq for row in projections.parked()}
     application = ledger.application
     fold = LogFold(ledger.genesis.definition, Prefix(application, 0, parked))
     records = [row for row in application.records(0, size) if row.seq not in parked]
     rows: Rows = {}
-    for (projection, key), body in fold.take(records)[0].items():
+    for (projection, key), body in fold.take(records)[0].changed.items():
         if body is not None:
             rows.setdefault(projection, {})[key] = body
-    return rows
+    return Source(rows, signature_counts(rows.get("audit", {}).values()))
 
 
 def _head(ledger: ReadableLedger, size: int) -> Head:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.attack.silent import ALLOWED
-from tests.attack.tampered import Table, TamperedLedger
+from tests.attack.tampered import TamperedLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.attack.seen import Seen
     from tests.attack.stand import Stand
+    from tests.sqlite_table import Table
 
 numbers = count()
 LIBRARY = "__migration__"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from ledger.signing.statement import Meaning
 from projections.projector import Projector
 from projections.reading import Projections
-from projections.store import PositionMoved, ProjectionStore
+from projections.row_tables import PositionMoved
+from projections.store import ProjectionStore
 from tests.ledger.rules import scenes
 from tests.ledger.rules.build import SPONSOR
 from tests.projections.build import ONE, THREE, TWO, Shelf, eventful, projected, shelf

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.audit_trail import COLUMNS
+from projections.deviation_rows import place_of
 from projections.reading import Projections
 from tests.ledger.rules import scenes
 from tests.ledger.rules.build import (
@@ -354,7 +355,7 @@ def test_deviations_can_be_paged(told: Projections) -> None:
     after, joined = "", []
     while page := told.deviations(after=after, limit=3):
         joined += page
-        after = str(page[-1]["id"])
+        after = place_of(page[-1])
     assert joined == whole
 
 

@@ -46,9 +46,8 @@ def _soundness(found: Row | None) -> str:
     against = "itself only" if found.get("internally_consistent_only") else "its root of trust"
     doubtful = found.get("doubtful")
     number = len(doubtful) if isinstance(doubtful, list | tuple) else 0
-    doubt = (
-        f" {number} record(s) were signed by a key that may have been misused." if number else ""
-    )
+    records = "1 record was" if number == 1 else f"{number} records were"
+    doubt = f" {records} signed by a key that may have been misused." if number else ""
     return f"Yes: every check passed, against {against}.{doubt}"
 
 

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ledger.allocation.sealed_list import SealedList
 from ledger.signing.event_id import event_id
 from ledger.signing.rfc3339 import format_recorded_at
 from tests.build_ledger import (
     COORDINATOR,
     DOCUMENT,
-    EDC,
     INVESTIGATOR,
     PHARMACIST,
-    REGISTRAR,
     SITE,
-    SPONSOR,
-    STATISTICIAN,
-    TASKS,
     BuiltLedger,
+    made_ready,
     open_ledger,
-    seal_list,
-    seed_of,
 )
+from tests.build_screened import consent_at, found_eligible, identified
 from tests.ledger.build_service import open_copy
 
 if TYPE_CHECKING:
@@ -35,12 +29,11 @@ if TYPE_CHECKING:
 
     from ledger.record import Record
     from ledger.signing.strict_json import JsonObject, JsonValue
+    from tests.build_screened import Say
 
 ONE, TWO, THREE, FOUR = (f"{SITE}-{number:04d}" for number in range(1, 5))
-STRATUM = "baseline-child-pugh-class=B"
 LOT = "L-2024-01"
 ZONE = ZoneInfo("Asia/Shanghai")
-SCOPES = ("intervention", "visits", "record_review", "samples", "secondary_use")
 MORNING = datetime(2024, 3, 1, 9, 0, tzinfo=ZONE)
 """When the first subjects come; each later step has a day of its own."""
 
@@ -53,7 +46,8 @@ class Twin:
     """One of the two trials, and what is remembered of it from step to step."""
 
     built: BuiltLedger
-    events: dict[str, Record] = field(default_factory=dict)
+    labs: dict[str, Record] = field(default_factory=dict)
+    confirmed: dict[str, str] = field(default_factory=dict)
     given: dict[str, int] = field(default_factory=dict)
     extras: int = 0
 
@@ -71,7 +65,18 @@ class Twin:
         built = self.built
         signed = built.sign(type_name, stream, data, by=by, meaning=meaning, time=time)
         answer = built.ledger.submit(built.receive(signed), built.tick())
-        return built.ledger.application.record(answer.outcome.seq)
+        record = built.ledger.application.record(answer.outcome.seq)
+        if type_name == "lab-result.recorded.v1" and "value" in data:
+            self.labs[stream.partition("/")[2]] = record
+        return record
+
+    def on(self, subject: str) -> Say:
+        """Submits what is said on a subject's stream."""
+
+        def say(type_name: str, data: JsonObject, *, by: str, meaning: str) -> str:
+            return self.do(type_name, f"subject/{subject}", data, by=by, meaning=meaning).id
+
+        return say
 
     def arm(self, subject: str) -> str | None:
         """The arm of a subject, for the story alone; None while it has none."""
@@ -127,112 +132,51 @@ def build_twins(directories: Sequence[Path]) -> Twins:
 def copy_twins(template: Twins, directories: Sequence[Path]) -> Twins:
     """An own open copy of closed twins."""
     made = [
-        Twin(open_copy(twin.built, directory), dict(twin.events), dict(twin.given), twin.extras)
+        replace(
+            twin,
+            built=open_copy(twin.built, directory),
+            labs=dict(twin.labs),
+            confirmed=dict(twin.confirmed),
+            given=dict(twin.given),
+        )
         for twin, directory in zip(template.pair, directories, strict=True)
     ]
     return Twins((made[0], made[1]), template.day)
 
 
-def drawn(built: BuiltLedger, seed: str) -> SealedList:
-    """The allocation list of a seed's name."""
-    protocol = built.definition.protocol
-    return SealedList.draw(
-        protocol.allocation, protocol.planned_number, block_sizes=(4, 6), seed=seed_of(seed)
-    )
-
-
 def identify(twin: Twin, subject: str) -> None:
     """The site identifies a man born in 1968."""
-    data: JsonObject = {
-        "subject_id": subject,
-        "sex": "male",
-        "birth_date": {"value": "1968-05-02", "precision": "day"},
-    }
-    twin.do("subject.identified.v1", f"subject/{subject}", data, by=COORDINATOR)
+    identified(twin.on(subject), subject)
 
 
 def consent(twin: Twin, subject: str, type_name: str = "consent.obtained.v1") -> None:
     """A flawless consent to all scopes."""
-    at = format_recorded_at(twin.built.now)
-    data: JsonObject = {
-        "icf_version": "1.0",
-        "icf_sha256": DOCUMENT,
-        "language": "zh-CN",
-        "scopes": [*SCOPES],
-        "given_by": "self",
-        "can_read": True,
-        "participant_signed_at": at,
-        "leader": INVESTIGATOR,
-        "leader_signed_at": at,
-        "copy_given": True,
-        "medium": "paper",
-    }
+    data = consent_at(twin.built.now)
     twin.do(type_name, f"subject/{subject}", data, meaning="consent-explained")
 
 
 def screen(twin: Twin, subject: str) -> None:
     """From identification to the confirmation of eligibility, if nothing stands against it."""
-    stream = f"subject/{subject}"
     if subject != THREE:
         identify(twin, subject)
         consent(twin, subject)
-    twin.do("screening.started.v1", stream, {"screening_number": 1}, by=COORDINATOR)
-    for code, value, unit in (
-        ("bilirubin", "40", "umol/L"),
-        ("albumin", "30", "g/L"),
-        ("inr", "1.8", "{INR}"),
-    ):
-        lab(twin, subject, code, value, unit)
-    negative: JsonObject = {"test_code": "hiv-antigen-antibody", "result": "negative"}
-    twin.do("lab-result.recorded.v1", stream, negative, by=COORDINATOR)
-    others: list[tuple[str, JsonObject]] = [
-        (
-            "clinical-assessment.recorded.v1",
-            {"ascites": "slight", "encephalopathy_grade": 0, "assessor": INVESTIGATOR,
-             "assessor_masked": False},
-        ),
-        (
-            "diagnosis.recorded.v1",
-            {"term": "Cirrhosis", "code": "K74.6", "code_system": "ICD-10", "ongoing": True},
-        ),
-        ("prior-trial-participation.recorded.v1", {"participated": False}),
-        ("concomitant-therapy.recorded.v1", {"drug": "Spironolactone", "ongoing": True,
-                                             "therapy_class": "diuretic", "route": "oral"}),
-        ("allergy.recorded.v1", {"kind": "none-known"}),
-    ]  # fmt: skip
-    for type_name, data in others:
-        twin.do(type_name, stream, data)
-    assessments: list[JsonValue] = []
-    for criterion in twin.built.definition.protocol.criteria:
-        judged: JsonObject = {
-            "criterion_id": criterion.id,
-            "result": "MET" if criterion.kind == "inclusion" else "ABSENT",
-            "basis": criterion.basis,
-            "evidence": [],
-        }
-        assessments.append(twin.do("criterion.assessed.v1", stream, judged).id)
-    confirmed: JsonObject = {
-        "criteria_version": "1.0", "assessments": assessments, "statement": "All are met.",
-    }  # fmt: skip
-    record = twin.do("eligibility.confirmed.v1", stream, confirmed, meaning="approval")
-    twin.events[f"confirmed {subject}"] = record
+    criteria = twin.built.definition.protocol.criteria
+    twin.confirmed[subject] = found_eligible(twin.on(subject), criteria)
 
 
 def randomize(twin: Twin, subject: str) -> None:
     """Ask for the allocation of a slot, granted or refused."""
-    confirmed = twin.events.get(f"confirmed {subject}")
-    data: JsonObject = {"confirmation": confirmed.id if confirmed else event_id(MORNING, b"none")}
+    none = event_id(MORNING, b"none")
+    data: JsonObject = {"confirmation": twin.confirmed.get(subject, none)}
     twin.do(
         "subject.randomization-requested.v1", f"subject/{subject}", data, meaning="responsibility"
     )
 
 
-def lab(twin: Twin, subject: str, code: str, value: str, unit: str, **more: JsonValue) -> Record:
-    """A laboratory result, remembered as the subject's last."""
+def lab(twin: Twin, subject: str, code: str, value: str, unit: str, **more: JsonValue) -> None:
+    """A laboratory result."""
     data: JsonObject = {"test_code": code, "value": {"value": value, "unit": unit}, **more}
-    record = twin.do("lab-result.recorded.v1", f"subject/{subject}", data, by=COORDINATOR)
-    twin.events[f"lab {subject}"] = record
-    return record
+    twin.do("lab-result.recorded.v1", f"subject/{subject}", data, by=COORDINATOR)
 
 
 def treat(twin: Twin, subject: str) -> None:
@@ -280,43 +224,9 @@ def envelope(twin: Twin, subject: str) -> None:
 
 
 def _opened(directory: Path, seed: str) -> Twin:
-    built = open_ledger(directory)
-    built.ledger.close()
-    for path in directory.iterdir():
-        if path.name.startswith(built.files.allocation.name):
-            path.unlink()
-    drawn(built, seed).save(built.files.allocation)
-    built.reopen()
-    twin = Twin(built)
-    built.register(REGISTRAR, by=SPONSOR)
-    built.grant(REGISTRAR, "registrar", "trial", by=SPONSOR)
-    roles = {
-        STATISTICIAN: ("statistician", "trial"),
-        INVESTIGATOR: ("principal-investigator", f"site/{SITE}"),
-        COORDINATOR: ("study-coordinator", f"site/{SITE}"),
-        PHARMACIST: ("pharmacist", f"site/{SITE}"),
-        EDC: ("site-system", f"site/{SITE}"),
-    }
-    for owner, (role, scope) in roles.items():
-        built.register(owner)
-        built.grant(owner, role, scope)
-    form: JsonObject = {
-        "doc_type": "icf", "version": "1.0", "language": "zh-CN", "sha256": DOCUMENT,
-        "body": "Ethics committee", "decision": "approved", "approved_on": "2024-01-15",
-        "effective_from": "2024-01-15T00:00:00+08:00",
-    }  # fmt: skip
-    approval = built.state("document.approved.v1", "trial", form, by=SPONSOR)
-    site: JsonObject = {
-        "site": SITE, "name": "General Hospital", "timezone": "Asia/Shanghai",
-        "approvals": [approval.id], "activated_on": "2024-02-01",
-    }  # fmt: skip
-    built.state("site.activated.v1", f"site/{SITE}", site, by=SPONSOR)
-    for person, tasks in TASKS.items():
-        if tasks:
-            built.delegate(person, tasks)
-    seal_list(built)
+    twin = Twin(made_ready(open_ledger(directory, seed=seed)))
     _stock(twin)
-    built.now = MORNING
+    twin.built.now = MORNING
     return twin
 
 

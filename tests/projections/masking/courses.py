@@ -84,7 +84,7 @@ def _measured(twin: Twin, subject: str) -> None:
 
 
 def _corrected(twin: Twin, subject: str) -> None:
-    target = twin.events.get(f"lab {subject}")
+    target = twin.labs.get(subject)
     if target is None:
         return
     data: JsonObject = {
@@ -97,7 +97,7 @@ def _corrected(twin: Twin, subject: str) -> None:
 
 
 def _voided(twin: Twin, subject: str) -> None:
-    target = twin.events.get(f"lab {subject}")
+    target = twin.labs.get(subject)
     if target is None:
         return
     data: JsonObject = {
@@ -143,7 +143,7 @@ def _discontinued_treatment(twin: Twin, subject: str) -> None:
 
 def _enrolled(twin: Twin, subject: str) -> None:
     del subject
-    if f"confirmed {THREE}" not in twin.events:
+    if THREE not in twin.confirmed:
         screen(twin, THREE)
     randomize(twin, THREE)
 

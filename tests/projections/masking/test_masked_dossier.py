@@ -36,13 +36,13 @@ OTHER: Final = f"streams/subject/{TWO}.jsonl"
 
 
 def issue(
-    twin: Twin, path: Path, subject: str = ONE, **more: frozenset[Purpose]
+    twin: Twin, path: Path, subject: str = ONE, *, leave: frozenset[Purpose] = frozenset()
 ) -> dict[str, bytes]:
     """The members of a masked dossier, issued at the twin's own time."""
     with path.open("wb") as file:
         bundle_masked(
             file, twin.built.ledger, MaskedProjections(twin.built.ledger), subject,
-            purpose="inspection", now=twin.built.now, **more,
+            purpose="inspection", now=twin.built.now, leave=leave,
         )  # fmt: skip
     return members_of(path)
 
