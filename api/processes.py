@@ -26,6 +26,7 @@ from api.stamping import start_stamping
 from ledger.errors import LedgerError, Unavailable
 from ledger.publication.publishing import read_policy
 from ledger.recording.wire import Failed, Standing, failed, told
+from ledger.recording.writer import Writer
 from ledger.recording.writing import Refusing, WritingService
 from ledger.service import LedgerFiles, TrialLedger
 from projections.reading import Projections, opened
@@ -243,7 +244,7 @@ def _write(stop: threading.Event, written: Written, socket: Socket, ready: Conne
         stamping = start_stamping(ledger, written.stamping) if written.stamping else None
         Path(socket.address).unlink(missing_ok=True)
         service = WritingService(
-            ledger.writer or Refusing(_refusal(ledger)),
+            ledger.writer if isinstance(ledger.writer, Writer) else Refusing(_refusal(ledger)),
             socket.address,
             key=socket.key,
             standing=lambda: _standing(ledger, stamping),
@@ -278,6 +279,7 @@ def _standing(ledger: TrialLedger, stamping: TimestampFollower | None) -> Standi
     return Standing(
         refusal=None if ledger.refusal is None else failed(0, ledger.refusal),
         waiting=0 if writer is None else writer.waiting,
+        list_root=ledger.list_root,
         witnesses=tuple(told(one) for one in publisher.standings()) if publisher else (),
         stamping=None if stamping is None else told(stamping.standing),
     )

@@ -41,6 +41,7 @@ from ledger.worker import WorkerLedger
 from projections.reading import Projections
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from flask import Flask
@@ -154,7 +155,7 @@ def follow(ledger: TrialLedger) -> Projections:
     return projections
 
 
-def serve(
+def serve(  # noqa: PLR0913 - one parameter a setting
     database: Database | str,
     *,
     host: str = LOOPBACK,
@@ -164,8 +165,11 @@ def serve(
     witness_policy: Path | None = None,
     stamping: StampingSettings | None = None,
     hosts: frozenset[str] = frozenset(),
+    ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve a ledger until interrupted (SIGINT, SIGTERM).
+
+    ``ready`` is called once everything that can refuse has been looked at, before serving begins.
 
     Raises RejectedInput ``serving.not-loopback``, ``.workers``, ``.port`` and ``.no-database``,
     Unavailable ``serving.port`` when the port is taken and ``database.not-migrated`` or ``.newer``,
@@ -191,6 +195,8 @@ def serve(
         open_authority(stamping).close()  # likewise
     names = hosts | {_as_host(host), *Env().list("LEDGER_ALLOWED_HOSTS", [])}
     settings = ServeSettings(named, head_file, witness_policy, stamping, names)
+    if ready is not None:
+        ready()
     if workers == 1:
         loader: Any = partial(build, settings)
         _granian(host, port, workers=1).serve(target_loader=loader, wrap_loader=False)

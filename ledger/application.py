@@ -146,12 +146,13 @@ class LedgerApplication(Application[str]):
             bare, kept, openings=self.openings, restrictions=self._followed.restrictions
         )
 
-    def current(self) -> int:
+    def current(self, size: int | None = None) -> int:
         """Drop what was read as soon as something of it was erased or restricted since.
 
         Gives a number that grows each time; who holds records read under another reads them anew.
+        ``size`` is that of the log, for who has just read it.
         """
-        moved = self._followed.follow()
+        moved = self._followed.follow(size)
         generation = -1 if self.openings is None else self.openings.vault.store.generation()
         if moved or generation != self._generation:
             self._generation = generation
@@ -165,6 +166,10 @@ class LedgerApplication(Application[str]):
     def stream(self, name: str) -> Sequence[Record]:
         """The records of a stream, cached and fast-forwarded by the repository."""
         self.current()
+        return self.stream_as_read(name)
+
+    def stream_as_read(self, name: str) -> Sequence[Record]:
+        """The same for who has just looked, by ``current``, and reads several streams."""
         try:
             chronicle: Chronicle = self.repository.get(
                 name, projector_func=project_chronicle
@@ -215,14 +220,7 @@ class LedgerApplication(Application[str]):
             commit=commit,
             event_ids=[UUID(record.id).bytes for record in records],
         )
-
-
-def database_path(database: Database | str) -> Path:
-    """The path beside which a database's files lie; for SQLite the file itself.
-
-    Raises RejectedInput ``settings.database-url``.
-    """
-    return Database.of(database).place
+        self._followed.recorded(records)
 
 
 def _require_file(path: Path) -> None:

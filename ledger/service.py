@@ -13,7 +13,7 @@ from ledger.application import LedgerApplication
 from ledger.clock import Clock, SystemClock
 from ledger.concealment.openings import ERASED, Openings, ordered
 from ledger.concealment.settings import KeyPlaces, open_vault
-from ledger.concealment.sharing import KEYS_ELSEWHERE, require_common_keys
+from ledger.concealment.sharing import KEYS_ELSEWHERE, is_own, require_common_keys
 from ledger.errors import IntegrityFailure, LedgerError, TrustFailure, Unavailable
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
 from ledger.log.entry import entry_hash
@@ -116,11 +116,13 @@ class TrialLedger:
         vault = open_vault(
             self.genesis.trial, self.application.path, places=keys_at, clock=self.clock
         )
-        self.application.conceal(Openings(vault))
+        self.application.conceal(Openings(vault, others_recorded=self._others_recorded))
         self.quarantine = self.application.quarantine()
         self.refusal: LedgerError | None = None
         self.writer: Writer | RemoteWriter | None = None
         self.publisher: Publisher | None = None
+        self.list_root: str | None = None
+        """Root of the allocation list that the writer holds, None while it holds none."""
         self._open_writer()
 
     def _open_writer(self) -> None:
@@ -141,15 +143,16 @@ class TrialLedger:
             self.refusal = error
             return
         self._enforce()  # after the check: a database that was put here orders nothing
+        place = self.files.allocation
+        held = SealedList.load(place) if place.exists() else None
+        self.list_root = None if held is None else held.root
         self.writer = Writer(
             self.application,
             self.genesis.definition,
             self.keys,
             head_file=head_file,
             quarantine=self.quarantine,
-            allocation_list=(
-                SealedList.load(self.files.allocation) if self.files.allocation.exists() else None
-            ),
+            allocation_list=held,
         )
 
     @property
@@ -354,6 +357,20 @@ class TrialLedger:
         application = self.application
         if application.database.engine is Engine.POSTGRESQL and application.openings is not None:
             require_common_keys(application.store, application.openings.vault.store)
+
+    def _others_recorded(self) -> None:
+        """See again that the nodes seal under common keys: at the start there was no other yet.
+
+        Raises Unavailable ``ledger.refuses-to-sign``; from then on the ledger refuses.
+        """
+        openings = self.application.openings
+        if openings is None or not is_own(openings.vault.store):
+            return
+        try:
+            self._require_common_keys()
+        except TrustFailure as error:
+            self.refuse(error)
+            raise self._unsigned() from error
 
     def _enforce(self) -> None:
         """Carry out the erasures of the log that the key store has not finished."""

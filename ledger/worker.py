@@ -79,6 +79,7 @@ class WorkerLedger(TrialLedger):
             return
         self.standing = standing
         self.refusal = None if standing.refusal is None else standing.refusal.error()
+        self.list_root = standing.list_root
 
 
 class WatchedPublisher(Publisher):

@@ -12,7 +12,7 @@ from ledger.record import Record, read_record
 from ledger.vocabulary import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ledger.storage.store import LedgerStore
 
@@ -30,9 +30,24 @@ class FollowedRestrictions:
         self._targets: set[str] = set()
         self.restrictions = Restrictions()
 
-    def follow(self) -> bool:
-        """Take in what is new; True when something was restricted since the last call."""
-        size = self._store().head().size
+    def recorded(self, records: Sequence[Record]) -> None:
+        """Go on behind what this process recorded itself, where that restricts nothing.
+
+        Else the log is read for it like for what others recorded.
+        """
+        if any(record.type in (RESTRICTED, CORRECTED) for record in records):
+            return
+        with self._lock:
+            if records and records[0].seq == self._seen:
+                self._seen = records[-1].seq + 1
+
+    def follow(self, size: int | None = None) -> bool:
+        """Take in what is new; True when something was restricted since the last call.
+
+        ``size`` is that of the log, for who has just read it.
+        """
+        if size is None:
+            size = self._store().head().size
         if size == self._seen:
             return False
         with self._lock:

@@ -13,7 +13,7 @@ from ledger.history import ACCEPTED
 from ledger.vocabulary import Purpose, vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ledger.concealment.vault import Vault
     from ledger.record import Record
@@ -51,10 +51,16 @@ def _erasure(record: Record) -> Erasure:
 
 
 class Openings:
-    """The openings table of a ledger, concealed by a vault."""
+    """The openings table of a ledger, concealed by a vault.
 
-    def __init__(self, vault: Vault) -> None:
+    ``others_recorded`` is called before a group is concealed that does not follow the one before:
+    another node has recorded in between. What it raises keeps the group from being stored.
+    """
+
+    def __init__(self, vault: Vault, *, others_recorded: Callable[[], None] | None = None) -> None:
         self.vault = vault
+        self._others_recorded = others_recorded
+        self._following: int | None = None
 
     def conceal(
         self, records: Sequence[Record], disclosures: Mapping[int, Sequence[Disclosure]]
@@ -66,6 +72,10 @@ class Openings:
         behind it under new ones. Raises Unavailable when keys are not at hand; nothing is stored
         then.
         """
+        if records and self._others_recorded is not None:
+            if records[0].seq != self._following:
+                self._others_recorded()
+            self._following = records[-1].seq + 1
         rows: list[Row] = []
         acts: list[str] = []
         waiting: list[tuple[int, int, Opening]] = []

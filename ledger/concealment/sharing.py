@@ -39,7 +39,7 @@ def require_common_keys(log: LedgerStore, keys: KeyStore) -> None:
     lacking = [key_id for key_id in sorted(set(_newest(log))) if keys.get(key_id) is None]
     if not lacking:
         return
-    if not isinstance(keys, SQLiteKeyStore):
+    if not is_own(keys):
         _log.error("The key store lacks %d keys of the newest openings", len(lacking))
         return
     raise TrustFailure(
@@ -49,6 +49,11 @@ def require_common_keys(log: LedgerStore, keys: KeyStore) -> None:
         remedy="Give all nodes the same LEDGER_KEY_STORE=postgresql://…; see docs/operations.md. "
         "Where the right key store is lost and has no backup, a new one named so will do.",
     )
+
+
+def is_own(keys: KeyStore) -> bool:
+    """Whether a key store is a node's own file, which another node may not have."""
+    return isinstance(keys, SQLiteKeyStore)
 
 
 def _newest(log: LedgerStore) -> Iterator[bytes]:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final
 from ledger.errors import LedgerError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Sequence
 
     from ledger.recording.outcomes import Receipted
+    from ledger.recording.waiting import Reply
     from ledger.storage.head_file import HeadFile
 
 MOST_GROUPS: Final = 8
@@ -32,16 +32,20 @@ _log = logging.getLogger("ledger.recording.answering")
 class Decided:
     """A group that is committed, or needed no commit: who waits, for which answers, its head."""
 
-    futures: Sequence[Future[Receipted]]
+    replies: Sequence[Reply]
     answers: Sequence[Receipted | LedgerError]
     note: str
 
 
 class Answering:
-    """Keeps heads in the head file and answers the groups under them, in their order."""
+    """Keeps heads in the head file and answers the groups under them, in their order.
+
+    ``told`` is called when all that waited has been told its outcome.
+    """
 
     def __init__(self, head_file: HeadFile) -> None:
         self._head_file = head_file
+        self.told: Callable[[], None] = lambda: None
         self._kept = ""
         self._groups: queue.Queue[Decided | None] = queue.Queue(MOST_GROUPS)
         self._thread = threading.Thread(target=self._run, name="ledger-answers", daemon=True)
@@ -70,13 +74,14 @@ class Answering:
     def _answer(self, groups: Sequence[Decided]) -> None:
         fault = self._keep(groups[-1].note)
         for group in groups:
-            for future, answer in zip(group.futures, group.answers, strict=True):
+            for reply, answer in zip(group.replies, group.answers, strict=True):
                 if isinstance(answer, LedgerError):
-                    future.set_exception(answer)
+                    reply.set_exception(answer)
                 elif fault is not None:
-                    future.set_exception(fault)
+                    reply.set_exception(fault)
                 else:
-                    future.set_result(answer)
+                    reply.set_result(answer)
+        self.told()
 
     def _keep(self, note: str) -> LedgerError | None:
         """Keep a head; what went wrong, if anything, for those who wait for it."""

@@ -28,14 +28,17 @@ MOST_FOLLOWED: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class CommittedSource:
-    """The records before a head: what another process adds meanwhile is not seen half."""
+    """The records before a head: what another process adds meanwhile is not seen half.
+
+    Whether something was erased the writer looks before each group, not at each stream.
+    """
 
     application: LedgerApplication
     size: Callable[[], int]
 
     def stream(self, name: str) -> Sequence[Record]:
         """The records of one stream, in order."""
-        return self._before(self.application.stream(name))
+        return self._before(self.application.stream_as_read(name))
 
     def of_types(self, types: Sequence[str]) -> Sequence[Record]:
         """The records of some types over all streams, in order of the log."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ledger.errors import Unavailable
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ledger.errors import LedgerError
     from ledger.recording.admission import Commitment
     from ledger.recording.outcomes import Receipted
     from ledger.recording.submission import Submission
@@ -24,13 +24,23 @@ QUEUE_LIMIT: Final = 4_000
 """Most submissions that wait; more are turned away with Unavailable (back-pressure)."""
 
 
+class Reply(Protocol):
+    """Whoever is told an outcome, or a LedgerError in its place: a future, or a far worker."""
+
+    def set_result(self, result: Receipted, /) -> None:
+        """Tell the outcome."""
+
+    def set_exception(self, exception: LedgerError, /) -> None:
+        """Tell why there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A submission in the line, with the time it came and the future of its outcome."""
+    """A submission in the line, with the time it came and who is told its outcome."""
 
     submission: Submission | Commitment
     now: datetime
-    future: Future[Receipted]
+    reply: Reply
 
 
 class Line:
@@ -44,17 +54,15 @@ class Line:
     def __len__(self) -> int:
         return self._queue.qsize()
 
-    def enter(self, submission: Submission | Commitment, now: datetime) -> Future[Receipted]:
+    def enter(self, waiting: Waiting) -> None:
         """Wait for the writer; raises Unavailable ``writer.stopped`` or ``writer.busy``."""
-        future: Future[Receipted] = Future()
         with self._gate:  # so that nothing is queued behind the end mark
             if self._ended:
                 raise Unavailable("writer.stopped", "The ledger is shutting down.")
             try:
-                self._queue.put_nowait(Waiting(submission, now, future))
+                self._queue.put_nowait(waiting)
             except queue.Full:
                 raise busy() from None
-        return future
 
     def end(self) -> None:
         """Take nothing more in; ``group`` gives what waits and then nothing."""

@@ -95,12 +95,14 @@ class Failed:
 class Standing:
     """How the writer's process stands: told to each worker when it connects, then every moment.
 
-    ``waiting`` counts the submissions in the writer's queue. Witnesses and the time-stamping
+    ``waiting`` counts the submissions in the writer's queue, ``list_root`` is that of the
+    allocation list it holds. Witnesses and the time-stamping
     authority are followed by that process alone; the workers only say how they stand.
     """
 
     refusal: Failed | None = None
     waiting: int = 0
+    list_root: str | None = None
     witnesses: tuple[Told[WitnessStanding], ...] = ()
     stamping: Told[TimestampStanding] | None = None
 

@@ -9,42 +9,40 @@ the head is read again before anything else is signed.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import PersistenceError
 
 from ledger.aggregates.trial_state import TrialState
+from ledger.concealment.restricted import RESTRICTED
 from ledger.errors import LedgerError, Unavailable
-from ledger.log.chain import ChainHead, StreamHead
-from ledger.log.checkpoint import Checkpoint, sign_checkpoint
-from ledger.log.tiles import TILE_WIDTH, completed_tiles, node_fetcher
-from ledger.log.tree import Frontier, frontier_at, leaf_hash
 from ledger.recording.admission import Admission, Commitment, Extension, Quarantined, Recorded
 from ledger.recording.answering import Answering, Decided, unavailable
-from ledger.recording.following import CommittedSource, follow
+from ledger.recording.following import CommittedSource
+from ledger.recording.log_end import LogEnd
 from ledger.recording.outcomes import Receipted, outcome_of, receipted, require_same
-from ledger.recording.proving import Nodes, Prover
+from ledger.recording.setting_aside import keep_aside
 from ledger.recording.submission import Submission
 from ledger.recording.waiting import Line, Waiting
-from ledger.signing.rfc3339 import format_recorded_at
 from ledger.storage.commit import Commit, HeadMoved, Opening
-from ledger.storage.head_file import HeadFile, require_contained
-from ledger.storage.tree_reader import StoredTree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from ledger.allocation.sealed_list import SealedList
     from ledger.application import LedgerApplication
+    from ledger.log.chain import ChainHead
+    from ledger.recording.waiting import Reply
     from ledger.signing.ledger_keys import LedgerKeys
     from ledger.signing.register import Key
+    from ledger.storage.head_file import HeadFile
     from ledger.storage.quarantine import Quarantine
+    from ledger.storage.tree_reader import StoredTree
     from ledger.trials.definition import TrialDefinition
 
 CONTENTION_SECONDS = 20
@@ -79,19 +77,13 @@ class Writer:
         self._application = application
         self._definition = definition
         self._keys = keys
-        self._signer = keys.checkpoint_signer
         self._answering = Answering(head_file)
         self._quarantine = quarantine
         self._allocation_list = allocation_list
         self._line = Line()
         self._refusal: LedgerError | None = None
         self._fresh = False
-        self._head = ChainHead()
-        self._note = ""
-        self._frontier = Frontier()
-        self._tree = StoredTree(0, application.store)
-        self._nodes: Nodes = {}
-        self._stream_heads: dict[str, StreamHead] = {}
+        self._end = LogEnd(application, keys)
         self._unfinished: dict[str, float] = {}
         self._revision = 0
         self._others_at = -OTHERS_SECONDS
@@ -102,7 +94,7 @@ class Writer:
     @property
     def tree(self) -> StoredTree:
         """The tree as of the last commit of this process."""
-        return self._tree
+        return self._end.tree
 
     @property
     def state(self) -> TrialState:
@@ -123,7 +115,17 @@ class Writer:
 
         The future gives its outcome or raises LedgerError.
         """
-        return self._line.enter(submission, now)
+        future: Future[Receipted] = Future()
+        self.take(submission, now, future)
+        return future
+
+    def take(self, submission: Submission | Commitment, now: datetime, reply: Reply) -> None:
+        """Queue one whose outcome, or LedgerError, ``reply`` is told by a thread of the writer."""
+        self._line.enter(Waiting(submission, now, reply))
+
+    def on_told(self, told: Callable[[], None]) -> None:
+        """Have ``told`` called each time after everything that was decided has been told."""
+        self._answering.told = told
 
     def submit_all(
         self, submissions: Sequence[Submission | Commitment], now: datetime
@@ -178,12 +180,14 @@ class Writer:
             else:
                 self._fail(group, unavailable(error))
             return
-        self._answering.put(Decided([waiting.future for waiting in group], outcomes, self._note))
+        replies = [waiting.reply for waiting in group]
+        self._answering.put(Decided(replies, outcomes, self._end.note))
 
     def _fail(self, group: list[Waiting], error: LedgerError) -> None:
         self._fresh = False
         for waiting in group:
-            waiting.future.set_exception(error)
+            waiting.reply.set_exception(error)
+        self._answering.told()
 
     def _record(self, group: list[Waiting]) -> list[Receipted | LedgerError]:
         deadline = time.monotonic() + CONTENTION_SECONDS
@@ -192,10 +196,10 @@ class Writer:
                 raise self._refusal
             began = time.monotonic()
             self._catch_up()
-            before, decided, extension = self._decide(group)
+            decided, extension = self._decide(group)
             if extension.links:
                 try:
-                    self._commit(before, extension)
+                    self._commit(extension)
                 except HeadMoved:
                     self._others_at = time.monotonic()
                     self._state.roll_back()
@@ -214,10 +218,10 @@ class Writer:
 
     def _decide(
         self, group: list[Waiting]
-    ) -> tuple[ChainHead, list[Recorded | Receipted | LedgerError], Extension]:
-        extension = Extension(self._head)
+    ) -> tuple[list[Recorded | Receipted | LedgerError], Extension]:
+        extension = Extension(self._end.head)
         admission = Admission(
-            self._state, self._keys, self._allocation_list, extension, self._stream_head
+            self._state, self._keys, self._allocation_list, extension, self._end.stream_head
         )
         known_ids = self._known(group)
         seen: dict[str, tuple[Submission, Recorded]] = {}
@@ -238,13 +242,15 @@ class Writer:
                     continue
                 outcome = admission.admit(submission, waiting.now)
             except Quarantined as error:
-                decided.append(self._keep_aside(submission, waiting.now, error))
+                decided.append(
+                    keep_aside(self._quarantine, submission, at=waiting.now, error=error)
+                )
             except LedgerError as error:
                 decided.append(error)
             else:
                 seen[submission.event.id] = (submission, outcome)
                 decided.append(outcome)
-        return self._head, decided, extension
+        return decided, extension
 
     def _known(self, group: list[Waiting]) -> dict[str, int]:
         """Where the ids of a group stand already; one question for all of them."""
@@ -259,51 +265,25 @@ class Writer:
     def _same_again(self, submission: Submission, seq: int) -> Receipted:
         record = self._application.record(seq)
         require_same(record.statement, submission)
-        return receipted(self._application, self._tree, outcome_of(self._application, record))
+        return receipted(self._application, self._end.tree, outcome_of(self._application, record))
 
-    def _keep_aside(self, submission: Submission, now: datetime, error: Quarantined) -> LedgerError:
-        try:
-            number = self._quarantine.keep(
-                submission.statement.text,
-                received_at=format_recorded_at(now),
-                code=error.code,
-                reason=error.message,
-            )
-        except (sqlite3.Error, PersistenceError) as fault:
-            return unavailable(fault)
-        except Unavailable as fault:
-            return fault
-        kept = (
-            f"It is kept in quarantine under number {number}."
-            if number is not None
-            else "The quarantine is full, it was not kept."
-        )
-        cause = error.cause
-        return type(cause)(
-            cause.code, f"{cause.message} {kept}", where=cause.where, remedy=cause.remedy
-        )
-
-    def _commit(self, before: ChainHead, extension: Extension) -> None:
-        leaves = [leaf_hash(link.data) for link in extension.links]
-        frontier, after = self._frontier.extend(leaves), extension.head
-        checkpoint = Checkpoint(self._keys.origin, after.size, frontier.root())
-        note = sign_checkpoint(checkpoint, self._signer)
-        tiles = completed_tiles(before.size, leaves, self._tree)
+    def _commit(self, extension: Extension) -> None:
+        before, grown = self._end.head, self._end.grow(extension)
         rows, acts = self._concealed(extension)  # anew at each attempt: another may have erased
-        commit = Commit(before=before, after=after, checkpoint=note, tiles=tiles, openings=rows)
+        commit = Commit(
+            before=before, after=grown.head, checkpoint=grown.note, tiles=grown.tiles, openings=rows
+        )
         try:
             self._application.record_group(extension.records, commit)
         except HeadMoved:
             raise
         except PersistenceError as error:
-            self._settle(before, after, error)
-        edge = _edge(self._tree, leaves, after.size)
-        self._head, self._frontier, self._note = after, frontier, note
-        self._stream_heads.update(extension.stream_heads)
+            self._settle(before, grown.head, error)
+        self._end.take(grown)
         self._state.committed()
-        self._tree = StoredTree(after.size, self._application.store, edge)
         self._destroy(acts)
-        self._forget()
+        if acts or any(record.type == RESTRICTED for record in extension.records):
+            self._forget()
 
     def _concealed(self, extension: Extension) -> tuple[list[Opening], list[str]]:
         openings = self._application.openings
@@ -327,12 +307,12 @@ class Writer:
 
     def _forget(self) -> None:
         """Read the state anew when something it was folded from was erased or restricted."""
-        if self._application.current() != self._revision:
+        if self._application.current(self._end.head.size) != self._revision:
             self._refold()
 
     def _refold(self) -> None:
         self._revision = self._application.current()
-        source = CommittedSource(self._application, lambda: self._head.size)
+        source = CommittedSource(self._application, lambda: self._end.head.size)
         state = TrialState(self._definition, source)
         # Web threads look keys up in it; built by one of them it could miss a later entry.
         _ = state.register
@@ -352,8 +332,7 @@ class Writer:
     def _answers(
         self, decided: list[Recorded | Receipted | LedgerError], extension: Extension
     ) -> list[Receipted | LedgerError]:
-        size, note = self._head.size, self._note
-        prover = Prover(self._tree, self._nodes)
+        size, note, prover = self._end.head.size, self._end.note, self._end.prover
         entries = {link.entry.seq: link.data for link in extension.links}
         return [
             Receipted(outcome, prover, size, note, repeated=outcome.repeated, entries=entries)
@@ -362,14 +341,11 @@ class Writer:
             for outcome in decided
         ]
 
-    def _stream_head(self, stream: str) -> StreamHead:
-        return self._stream_heads.get(stream) or self._application.store.stream_head(stream)
-
     def _catch_up(self) -> None:
         """Follow what other processes recorded or erased since our last commit."""
         self._destroy([act for act, at in self._unfinished.items() if time.monotonic() > at])
-        head = self._application.store.head() if self._fresh else self._head
-        if head != self._head:
+        head = self._application.store.head() if self._fresh else self._end.head
+        if head != self._end.head:
             self._others_at = time.monotonic()
             self._fresh = self._follow(head)
         if not self._fresh:
@@ -378,34 +354,19 @@ class Writer:
 
     def _follow(self, head: ChainHead) -> bool:
         """Take in what others recorded since; False when everything is to be read anew."""
-        new = follow(self._application, self._head, self._frontier, head=head, vkey=self._keys.vkey)
-        if new is None:
+        found = self._end.ahead(head)
+        if found is None:
             return False
-        edge = _edge(self._tree, new.leaves, head.size)
-        for record in new.records:
+        records, grown = found
+        for record in records:
             self._state.apply(record)
-        self._head, self._frontier, self._note = head, new.frontier, new.note
-        self._stream_heads.update(new.stream_heads)
+        self._end.take(grown)
         self._state.committed()
-        self._tree = StoredTree(head.size, self._application.store, edge)
         return True
 
     def _load(self) -> None:
         """Read everything anew; the database must extend what this process last saw."""
-        store = self._application.store
-        head = store.head()
-        tree = StoredTree(head.size, store)
-        seen = Checkpoint(self._keys.origin, self._head.size, self._frontier.root())
-        held = frontier_at(seen.size, node_fetcher(tree)).root() if seen.size <= head.size else None
-        require_contained(seen, size=head.size, root_at_kept=held)
-        edge = store.leaf_hashes(head.size - head.size % TILE_WIDTH, head.size % TILE_WIDTH)
-        self._tree = StoredTree(head.size, store, tuple(edge))
-        self._frontier = frontier_at(head.size, node_fetcher(tree)) if head.size else Frontier()
-        self._head = head
-        self._stream_heads = {}
-        self._nodes = {}
-        last = store.last_checkpoint()
-        self._note = last[1] if last else ""
+        self._end.load()
         self._refold()
         self._fresh = True
 
@@ -417,8 +378,3 @@ def _committed(
         return admission.commit(commitment, now)
     except LedgerError as error:
         return error
-
-
-def _edge(tree: StoredTree, leaves: list[bytes], size: int) -> tuple[bytes, ...]:
-    known = tree.leaf_hashes(tree.size - tree.size % TILE_WIDTH, tree.size % TILE_WIDTH)
-    return (*known, *leaves)[len(known) + len(leaves) - size % TILE_WIDTH :]

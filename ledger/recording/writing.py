@@ -7,9 +7,11 @@ process of its own, so that nobody's web thread keeps it from the interpreter.
 from __future__ import annotations
 
 import logging
+import selectors
 import threading
+from collections import deque
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, Listener, wait
+from multiprocessing.connection import Connection, Listener
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -26,15 +28,16 @@ from ledger.recording.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Future
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from ledger.recording.admission import Commitment
     from ledger.recording.outcomes import Receipted
     from ledger.recording.submission import Submission
+    from ledger.recording.waiting import Reply
 
-    Outgoing = tuple[Connection, int, Future[Receipted] | LedgerError | Standing]
+    Said = Receipted | LedgerError | Standing
+    Outgoing = deque[tuple[Connection, int, Said]]
 
 STANDING_SECONDS: Final = 0.5
 """How often the workers are told how the writer stands."""
@@ -42,11 +45,14 @@ STANDING_SECONDS: Final = 0.5
 _log = logging.getLogger("ledger.recording.writing")
 
 
-class Submitting(Protocol):
+class Taking(Protocol):
     """Whoever takes submissions: the ledger's ``Writer``, or ``Refusing``."""
 
-    def submit(self, submission: Submission | Commitment, now: datetime) -> Future[Receipted]:
-        """Take one; the future gives its outcome. Raises LedgerError."""
+    def take(self, submission: Submission | Commitment, now: datetime, reply: Reply) -> None:
+        """Take one whose outcome ``reply`` is told; raises LedgerError."""
+
+    def on_told(self, told: Callable[[], None]) -> None:
+        """Have ``told`` called after outcomes were told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +61,27 @@ class Refusing:
 
     reason: LedgerError
 
-    def submit(self, submission: Submission | Commitment, now: datetime) -> Future[Receipted]:  # noqa: ARG002 - a writer's own
+    def take(self, submission: Submission | Commitment, now: datetime, reply: Reply) -> None:  # noqa: ARG002 - a writer's own
         """Refuse it."""
         raise self.reason
+
+    def on_told(self, told: Callable[[], None]) -> None:
+        """Nothing is ever told."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """The worker that asked, and its number for what it asked: puts what it is told to the rest."""
+
+    connection: Connection
+    number: int
+    outgoing: Outgoing
+
+    def set_result(self, result: Receipted, /) -> None:
+        self.outgoing.append((self.connection, self.number, result))
+
+    def set_exception(self, exception: LedgerError, /) -> None:
+        self.outgoing.append((self.connection, self.number, exception))
 
 
 class WritingService:
@@ -65,7 +89,7 @@ class WritingService:
 
     def __init__(
         self,
-        writer: Submitting,
+        writer: Taking,
         address: str,
         *,
         key: bytes,
@@ -74,14 +98,16 @@ class WritingService:
         self._writer = writer
         self._standing = standing
         self._listener = Listener(address, family="AF_UNIX", backlog=64, authkey=key)
-        self._outgoing: SimpleQueue[Outgoing | None] = SimpleQueue()
-        self._waiting: SimpleQueue[Connection] = SimpleQueue()
+        self._outgoing: Outgoing = deque()
+        self._sending = threading.Lock()
+        self._arrived: SimpleQueue[Connection] = SimpleQueue()
         self._connections: set[Connection] = set()
         self._wake_reader, self._woken = _pipe()
         self._stopped = threading.Event()
+        writer.on_told(self._send_all)
         self._threads = [
             threading.Thread(target=work, name=f"writing-{work.__name__[1:]}", daemon=True)
-            for work in (self._accept, self._read, self._answer, self._tell)
+            for work in (self._accept, self._read, self._tell)
         ]
         for thread in self._threads:
             thread.start()
@@ -91,7 +117,6 @@ class WritingService:
         self._stopped.set()
         self._listener.close()
         self._wake_reader.send_bytes(b"")
-        self._outgoing.put(None)
         for thread in self._threads[1:]:  # accept() does not end with its listener everywhere
             thread.join(10)
 
@@ -104,63 +129,78 @@ class WritingService:
                     _log.warning("A connection was not accepted", exc_info=True)
                 continue
             bound_sending(connection)
-            self._waiting.put(connection)
+            self._arrived.put(connection)
             self._wake_reader.send_bytes(b"")
 
     def _read(self) -> None:
-        connections = self._connections
-        while not self._stopped.is_set():
-            for ready in wait([self._woken, *connections]):
-                if ready is self._woken:
-                    self._woken.recv_bytes()
-                    while not self._waiting.empty():
-                        connection = self._waiting.get()
-                        self._outgoing.put((connection, 0, self._standing()))
-                        connections.add(connection)
-                elif isinstance(ready, Connection) and not self._take(ready):
-                    connections.discard(ready)
-                    ready.close()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._woken, selectors.EVENT_READ)
+            while not self._stopped.is_set():
+                for key, _ in selector.select():
+                    ready = key.fileobj
+                    if ready is self._woken:
+                        self._woken.recv_bytes()
+                        self._begin(selector)
+                    elif isinstance(ready, Connection) and not self._take(ready):
+                        selector.unregister(ready)
+                        self._connections.discard(ready)
+                        ready.close()
+
+    def _begin(self, selector: selectors.BaseSelector) -> None:
+        """Hear those who have just connected, and tell them how the writer stands."""
+        while not self._arrived.empty():
+            connection = self._arrived.get()
+            selector.register(connection, selectors.EVENT_READ)
+            self._connections.add(connection)
+            self._say([connection])
 
     def _take(self, connection: Connection) -> bool:
         try:
             asked: list[Asked] = connection.recv()
         except (EOFError, OSError):
             return False
+        refused = False
         for one in asked:
+            reply = _Asking(connection, one.number, self._outgoing)
             try:
-                future = self._writer.submit(one.submission, one.now)
+                self._writer.take(one.submission, one.now, reply)
             except LedgerError as error:
-                self._outgoing.put((connection, one.number, error))
-                continue
-            future.add_done_callback(
-                lambda done, number=one.number: self._outgoing.put((connection, number, done))  # type: ignore[misc]
-            )
+                reply.set_exception(error)
+                refused = True
+        if refused:
+            self._send_all()
         return True
 
     def _tell(self) -> None:
         while not self._stopped.wait(STANDING_SECONDS):
-            try:
-                standing = self._standing()
-            except Exception:  # noqa: BLE001 - the thread must outlive any fault
-                _log.exception("How the writer stands could not be told")
-                continue
-            for connection in tuple(self._connections):
-                self._outgoing.put((connection, 0, standing))
+            self._say(tuple(self._connections))
 
-    def _answer(self) -> None:
-        """Send what the writer has decided, all that is ready for one worker at once.
+    def _say(self, connections: Sequence[Connection]) -> None:
+        """Tell workers how the writer stands."""
+        try:
+            standing = self._standing()
+        except Exception:  # noqa: BLE001 - the thread must outlive any fault
+            _log.exception("How the writer stands could not be told")
+            return
+        self._outgoing.extend((connection, 0, standing) for connection in connections)
+        self._send_all()
 
-        Nobody else sends: two threads on one connection would mix their bytes.
+    def _send_all(self) -> None:
+        """Send what is to be told, all for one worker at once.
+
+        One thread at a time: two on one connection would mix their bytes. Whoever comes meanwhile
+        has put what it has beside the rest, and goes on.
         """
-        while (first := self._outgoing.get()) is not None:
-            ready = [first]
-            while not self._outgoing.empty() and (further := self._outgoing.get()) is not None:
-                ready.append(further)
-            parcels: dict[Connection, list[Carried | Failed | Standing]] = {}
-            for connection, number, said in ready:
-                parcels.setdefault(connection, []).append(_parcel(number, said))
-            for connection, parcel in parcels.items():
-                self._send(connection, parcel)
+        while self._outgoing and self._sending.acquire(blocking=False):
+            try:
+                parcels: dict[Connection, list[Carried | Failed | Standing]] = {}
+                while self._outgoing:
+                    connection, number, said = self._outgoing.popleft()
+                    parcels.setdefault(connection, []).append(_parcel(number, said))
+                for connection, parcel in parcels.items():
+                    self._send(connection, parcel)
+            finally:
+                self._sending.release()
 
     @staticmethod
     def _send(connection: Connection, parcel: list[Carried | Failed | Standing]) -> None:
@@ -171,15 +211,13 @@ class WritingService:
             cut(connection)
 
 
-def _parcel(
-    number: int, said: Future[Receipted] | LedgerError | Standing
-) -> Carried | Failed | Standing:
+def _parcel(number: int, said: Said) -> Carried | Failed | Standing:
     if isinstance(said, Standing):
         return said
     if isinstance(said, LedgerError):
         return failed(number, said)
     try:
-        return carried(number, said.result())
+        return carried(number, said)
     except LedgerError as error:
         return failed(number, error)
     except Exception as error:  # noqa: BLE001 - the entry is recorded; only its proof failed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -69,6 +70,24 @@ def test_a_key_store_copied_once_is_told_when_the_nodes_went_apart(
     with closing(TrialLedger(node)) as ledger:
         assert ledger.refusal is not None
         assert ledger.refusal.code == "concealment.keys-elsewhere"
+
+
+def test_nodes_that_began_before_anything_was_sealed_are_told_at_the_first_write(
+    postgres_built: BuiltLedger, tmp_path: Path
+) -> None:
+    """Whoever writes behind the other's opening refuses from then on; the other records."""
+    node = another_node(postgres_built, tmp_path / "node")
+    for path in postgres_built.directory.glob(f"*{OWN}*"):
+        shutil.copy(path, node.place.parent / path.name)
+    with closing(TrialLedger(node)) as ledger:
+        other = replace(postgres_built, ledger=ledger)
+        assert code_of(other, bag(postgres_built, 1)) == ""
+        answer(postgres_built, identify(postgres_built, 2))
+        assert code_of(other, bag(postgres_built, 3)) == "ledger.refuses-to-sign"
+        assert ledger.refusal is not None
+        assert ledger.refusal.code == "concealment.keys-elsewhere"
+        assert code_of(other, identify(postgres_built, 4)) == "ledger.refuses-to-sign"
+    assert code_of(postgres_built, bag(postgres_built, 5)) == ""
 
 
 def test_a_lost_common_key_store_costs_members_and_not_the_ledger(

@@ -19,7 +19,8 @@ from ledger.errors import Unavailable
 from ledger.service import TrialLedger
 from ledger.storage.backup import write_backup
 from ledger.storage.open_evidence import open_evidence
-from ledger.verification.run import ENCRYPTED, verify
+from ledger.verification.coverage import ENCRYPTED
+from ledger.verification.run import verify
 from projections.reading import Projections
 from tests.api.build_last_slots import small_trial, waiting
 from tests.build_ledger import INVESTIGATOR, SPONSOR

@@ -13,6 +13,7 @@ import pytest
 from ledger.errors import LedgerError
 from ledger.recording.admission import Commitment
 from ledger.recording.remote import RemoteWriter
+from ledger.recording.writer import Writer
 from ledger.recording.writing import WritingService
 from ledger.signing.jwk import SigningKey
 from ledger.signing.statement import Signer
@@ -47,7 +48,7 @@ def address(tmp_path: Path) -> str:
 @pytest.fixture
 def service(built: BuiltLedger, address: str) -> Iterator[WritingService]:
     """The ledger's writer, on its socket."""
-    assert built.ledger.writer is not None
+    assert isinstance(built.ledger.writer, Writer)
     serving = WritingService(built.ledger.writer, address, key=KEY)
     yield serving
     serving.close()
@@ -135,7 +136,7 @@ def test_a_writer_that_is_away_is_told_and_found_again(built: BuiltLedger, addre
     signed = bag(built, 1)
     with pytest.raises(LedgerError, match="does not answer"):
         submit(built, remote, signed)
-    assert built.ledger.writer is not None
+    assert isinstance(built.ledger.writer, Writer)
     service = WritingService(built.ledger.writer, address, key=KEY)
     require_receipt(built, submit(built, remote, signed), signed)
     remote.close()
