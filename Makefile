@@ -68,7 +68,7 @@ check: $(INSTALLED) ## Check format, lint, types, layers, generated pages and ve
 	|| { echo "These test vectors do not agree with their sources: run make vectors." >&2; exit 1; }
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure within half an hour: var/bench.json, docs/performance.md
+bench: $(INSTALLED) ## Measure within half an hour; writes docs/performance.md and docs/scaling.md
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: bench-full

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,10 @@ from ledger.errors import LedgerError
 from ledger.recording.genesis import Sponsor, open_trial
 from ledger.service import LedgerFiles, TrialLedger
 from ledger.signing.ledger_keys import LedgerKeys
+from ledger.storage.copying import copy_file
+from ledger.storage.database import Database, Engine
 from ledger.storage.head_file import HeadFile
+from ledger.storage.postgres_copying import copy_to_postgres
 from ledger.trials import TrialDefinition, load_trial
 
 if TYPE_CHECKING:
@@ -42,23 +46,58 @@ _GROUP: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Founded:
-    """A ledger on disk that is ready for subjects: its URL, its files, its sites."""
+    """A ledger that is ready for subjects: its database with its files, its trial, its sites."""
 
-    url: str
-    files: LedgerFiles
+    database: Database
     trial: str
     sites: tuple[Site, ...]
 
+    @property
+    def files(self) -> LedgerFiles:
+        """Where its files lie."""
+        return LedgerFiles.of(self.database)
+
+    @property
+    def engine(self) -> str:
+        """Which kind of database holds it, as rows name it."""
+        return str(self.database.engine)
+
+    @property
+    def arguments(self) -> list[str]:
+        """How ``trial-ledger`` is told to use it."""
+        named = ["--database", self.database.url]
+        if self.database.engine is Engine.SQLITE:
+            return named
+        return [*named, "--files", str(self.database.place.parent)]
+
     def open(self) -> TrialLedger:
         """Open it; whoever opens it closes it."""
-        return TrialLedger(self.url, self.files)
+        return TrialLedger(self.database, self.files)
+
+    def copy(self, directory: Path) -> Founded:
+        """A copy of the closed ledger in SQLite as it is now, in a directory of its own."""
+        shutil.copytree(self.database.path.parent, directory)
+        path = directory / self.database.path.name
+        return replace(self, database=Database.parse(f"sqlite:///{path}"))
+
+    def carried(self, url: str, directory: Path) -> Founded:
+        """A copy in an empty PostgreSQL database, its files in a directory of its own."""
+        database = Database.parse(url, files=directory)
+        database.prepare()
+        copy_to_postgres(self.database.path, database)
+        path = self.database.path
+        for file in path.parent.glob(f"{path.name}.*"):
+            if not file.name.endswith((".projections", ".lock")):
+                suffix = file.name.removeprefix(path.name)
+                copy_file(file, database.place.with_name(database.place.name + suffix))
+        return replace(self, database=database)
 
 
 def found(directory: Path, *, sites: int, at: datetime) -> Founded:
     """Open the seed's trial with that many sites; everything is dated in the month before."""
     directory.mkdir(parents=True, exist_ok=True)
-    database = directory / "ledger.sqlite3"
-    url, files = f"sqlite:///{database}", LedgerFiles.beside(database)
+    database = Database.parse(f"sqlite:///{directory / 'ledger.sqlite3'}")
+    files = LedgerFiles.of(database)
     definition = load_trial("xhnkky-dfsc")
     keys = LedgerKeys.from_seed(ORIGIN, hashlib.sha256(b"benchmark/ledger").digest())
     keys.save(files.keys)
@@ -71,7 +110,7 @@ def found(directory: Path, *, sites: int, at: datetime) -> Founded:
     sealed.save(files.allocation)
     sponsor = identity(SPONSOR)
     begin = at - timedelta(days=30)
-    application = LedgerApplication(url)
+    application = LedgerApplication(database)
     try:
         open_trial(
             application,
@@ -85,7 +124,7 @@ def found(directory: Path, *, sites: int, at: datetime) -> Founded:
     finally:
         application.close()
     founded = Founded(
-        url, files, definition.protocol.trial, tuple(site_of(n + 1) for n in range(sites))
+        database, definition.protocol.trial, tuple(site_of(n + 1) for n in range(sites))
     )
     statements = list(_Founding(definition, sealed, begin).statements(founded.sites))
     with founded.open() as ledger:

@@ -1,87 +1,130 @@
-"""A ledger that grows to a number of entries, in groups, with its speed noted on the way."""
+"""A ledger that grows to a number of entries, fed by a process that signs ahead of it."""
 
 from __future__ import annotations
 
-import itertools
-import shutil
-import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.founding import Founded, found
-from benchmarks.life import load
+from benchmarks.life import SUBJECTS_A_SITE, load
+from benchmarks.people import site
 from benchmarks.rows.primitives import processors
 from ledger.errors import LedgerError
-from ledger.service import LedgerFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
+    from multiprocessing.connection import Connection
     from pathlib import Path
 
     from benchmarks.life import Offered
+    from ledger.recording.submission import Submission
+    from ledger.service import TrialLedger
 
 GROUP: Final = 500
 
 
 @dataclass(slots=True)
-class Growing:
-    """A ledger and the load it is fed from; ``seconds`` spent recording, at each size reached."""
+class Feed:
+    """Statements as another process signs them; what waits is bounded by the pipe between."""
 
-    directory: Path
+    pipe: Connection
+    _ahead: deque[Offered] = field(default_factory=deque)
+
+    def take(self, count: int) -> list[Offered]:
+        """The next statements, which are then gone."""
+        self._fill(count)
+        return [self._ahead.popleft() for _ in range(count)]
+
+    def look(self, count: int) -> list[Offered]:
+        """The next statements, which stay the next ones."""
+        self._fill(count)
+        return list(islice(self._ahead, count))
+
+    def _fill(self, count: int) -> None:
+        while len(self._ahead) < count:
+            self._ahead.extend(self.pipe.recv())
+
+
+@contextmanager
+def feeding(sites: int, *, begin: datetime) -> Iterator[Feed]:
+    """The load of so many sites from an instant on, for as many subjects as they can have."""
+    context = get_context("spawn")
+    mine, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_sign, args=(theirs, sites, begin), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield Feed(mine)
+    finally:
+        mine.close()
+        process.terminate()
+        process.join(10)
+
+
+def _sign(pipe: Connection, count: int, begin: datetime) -> None:
+    sites = [site(number + 1) for number in range(count)]  # whose keys cannot be sent
+    offered = load(sites, subjects=count * SUBJECTS_A_SITE, begin=begin)
+    try:
+        while group := list(islice(offered, GROUP)):
+            pipe.send(group)
+    except BrokenPipeError:
+        return  # enough has been taken
+
+
+@dataclass(slots=True)
+class Growing:
+    """A ledger and the load it is fed from."""
+
     founded: Founded
-    load: itertools.chain[Offered]
-    marks: list[tuple[int, float]] = field(default_factory=list)
+    feed: Feed
 
     def to(self, entries: int) -> int:
-        """Grow until there are that many entries at least; how many there are then.
-
-        Signing the load is not counted: each group is prepared before the clock runs.
-        """
+        """Grow until there are that many entries at least; how many there are then."""
         with self.founded.open() as ledger, ThreadPoolExecutor(processors()) as pool:
-            size = ledger.application.store.head().size
-            spent = self.marks[-1][1] if self.marks else 0.0
-            while size < entries:
-                group = list(itertools.islice(self.load, min(GROUP, entries - size)))
-                began = time.perf_counter()
-                received = list(
-                    pool.map(lambda o: ledger.receive(o.event.text, o.event.disclosures), group)
-                )
-                for answer in ledger.submit_all(received, group[-1].at):
-                    if isinstance(answer, LedgerError):
-                        raise answer
-                spent += time.perf_counter() - began
-                size = ledger.application.store.head().size
-                self.marks.append((size, spent))
+            while (size := ledger.application.store.head().size) < entries:
+                missing = entries - size
+                record_groups(ledger, self.feed.take(min(missing, GROUP * 20)), pool)
         return size
 
-    def copy(self, directory: Path) -> Founded:
-        """A copy of the closed ledger as it is now, in a directory of its own."""
-        shutil.copytree(self.directory, directory)
-        database = directory / "ledger.sqlite3"
-        return Founded(
-            f"sqlite:///{database}",
-            LedgerFiles.beside(database),
-            self.founded.trial,
-            self.founded.sites,
-        )
 
-    def rate(self, first: float, last: float) -> float:
-        """Entries a second between two shares of the whole, 0 to 1."""
-        whole = self.marks[-1][0]
-        start = min(self.marks[:-1], key=lambda mark: abs(mark[0] - first * whole))
-        end = min(self.marks[1:], key=lambda mark: abs(mark[0] - last * whole))
-        if end[0] <= start[0]:
-            end = next(mark for mark in self.marks if mark[0] > start[0])
-        return (end[0] - start[0]) / (end[1] - start[1])
-
-
-def grow(directory: Path, *, sites: int, at: datetime) -> Growing:
+@contextmanager
+def growing(directory: Path, *, sites: int, at: datetime) -> Iterator[Growing]:
     """A new ledger that can grow; its load begins at an instant and goes on as long as asked."""
     founded = found(directory, sites=sites, at=at)
-    subjects = sites * 9_999
-    return Growing(
-        directory,
-        founded,
-        itertools.chain(load(founded.sites, subjects=subjects, begin=at)),
-    )
+    with feeding(sites, begin=at) as feed:
+        yield Growing(founded, feed)
+
+
+def record_groups(
+    ledger: TrialLedger, offered: Sequence[Offered], pool: ThreadPoolExecutor
+) -> None:
+    """Record statements in groups, the next being verified while one is recorded.
+
+    Raises the error of the first that does not enter.
+    """
+    groups = [offered[at : at + GROUP] for at in range(0, len(offered), GROUP)]
+    for group, received in _received(ledger, groups, pool):
+        for answer in ledger.submit_all(received, group[-1].at):
+            if isinstance(answer, LedgerError):
+                raise answer
+
+
+def _received(
+    ledger: TrialLedger, groups: Sequence[Sequence[Offered]], pool: ThreadPoolExecutor
+) -> Iterator[tuple[Sequence[Offered], list[Submission]]]:
+    def receive(offered: Offered) -> Submission:
+        return ledger.receive(offered.event.text, offered.event.disclosures)
+
+    ahead = [(group, pool.map(receive, group)) for group in groups[:1]]
+    for following in [*groups[1:], None]:
+        group, coming = ahead.pop()
+        received = list(coming)
+        if following is not None:
+            ahead.append((following, pool.map(receive, following)))
+        yield group, received

@@ -13,7 +13,7 @@ import sqlite3
 import statistics
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -54,10 +54,12 @@ class Sample:
 class Row:
     """One measured work beside its reference; ``goal`` is for the ratio.
 
-    ``ratio`` is ``value`` over the reference's median. ``low`` and ``high`` are the least and the
-    greatest value of the work itself.
+    ``value`` and ``ratio`` are medians over the turns, a turn's ratio being of what work and
+    reference gave in that same turn; ``…low`` and ``…high`` are the least and the greatest.
+    ``key`` names the work whatever its size; with ``database`` it is unique.
     """
 
+    key: str
     work: str
     database: str
     value: float
@@ -68,6 +70,10 @@ class Row:
     goal_is: GoalIs
     low: float = 0.0
     high: float = 0.0
+    reference_value: float = 0.0
+    ratio_low: float = 0.0
+    ratio_high: float = 0.0
+    turns: int = 1
 
     @property
     def reached(self) -> bool | None:
@@ -76,18 +82,21 @@ class Row:
             return None
         return self.ratio >= self.goal if self.goal_is == "at least" else self.ratio <= self.goal
 
+    @property
+    def share(self) -> float:
+        """How much of the goal is reached: 1 where it is met exactly, more where it is passed."""
+        if not self.goal or not self.ratio:
+            return 0.0
+        return self.ratio / self.goal if self.goal_is == "at least" else self.goal / self.ratio
+
     def as_object(self) -> dict[str, object]:
         """The row as it stands in ``bench.json``."""
-        return {
-            "work": self.work,
-            "database": self.database,
-            "value": round(self.value, 4),
-            "unit": self.unit,
-            "reference": self.reference,
-            "ratio": round(self.ratio, 4),
-            "goal": self.goal,
-            "goal_is": self.goal_is,
+        value = asdict(self)
+        rounded = {
+            name: round(held, 4) if isinstance(held, float) else held
+            for name, held in value.items()
         }
+        return {**rounded, "reached": self.reached}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,20 +107,27 @@ class Goal:
     is_: GoalIs = "at least"
 
 
+NO_GOAL: Final = Goal(ratio=None)
+
+
 @dataclass(slots=True)
 class Bench:
     """The settings of a run and the rows found so far."""
 
     scratch: Path
     quick: bool = False
-    entries: int = 100_000
     rows: list[Row] = field(default_factory=list)
     say: Callable[[str], None] = print
 
     @property
     def rounds(self) -> int:
-        """How often each case takes its turn."""
+        """How often each short case takes its turn."""
         return 1 if self.quick else 5
+
+    @property
+    def few(self) -> int:
+        """How often each long case takes its turn."""
+        return 1 if self.quick else 3
 
     @property
     def seconds(self) -> float:
@@ -120,31 +136,43 @@ class Bench:
 
     def row(
         self,
+        key: str,
         work: str,
         sample: Sample,
         *,
         unit: str,
         against: tuple[str, Sample],
-        goal: Goal,
+        goal: Goal = NO_GOAL,
         database: str = "sqlite",
     ) -> Row:
         """Keep a row and say it."""
-        low, high = sample.spread
+        ratios = _ratios(sample, against[1])
         found = Row(
+            key=key,
             work=work,
             database=database,
             value=sample.median,
             unit=unit,
             reference=against[0],
-            ratio=sample.median / against[1].median if against[1].median else 0.0,
+            ratio=ratios.median,
             goal=goal.ratio,
             goal_is=goal.is_,
-            low=low,
-            high=high,
+            low=sample.spread[0],
+            high=sample.spread[1],
+            reference_value=against[1].median,
+            ratio_low=ratios.spread[0],
+            ratio_high=ratios.spread[1],
+            turns=len(sample.values),
         )
         self.rows.append(found)
         self.say(sentence(found))
         return found
+
+
+def _ratios(work: Sample, reference: Sample) -> Sample:
+    """The ratio of each turn."""
+    pairs = zip(work.values, reference.values, strict=True)
+    return Sample(tuple(one / other for one, other in pairs))
 
 
 def compare(cases: Mapping[str, Callable[[], float]], *, rounds: int) -> dict[str, Sample]:
@@ -159,11 +187,27 @@ def compare(cases: Mapping[str, Callable[[], float]], *, rounds: int) -> dict[st
     return {name: Sample(tuple(values)) for name, values in found.items()}
 
 
-def per_second(count: int, work: Callable[[], object]) -> float:
-    """How many units a second one call of ``work`` does when it does ``count`` of them."""
-    began = time.perf_counter()
-    work()
-    return count / (time.perf_counter() - began)
+def per_second(count: int, work: Callable[[], object]) -> Callable[[], float]:
+    """A case: how many units a second one call of ``work`` does when it does ``count`` of them."""
+
+    def case() -> float:
+        began = time.perf_counter()
+        work()
+        return count / (time.perf_counter() - began)
+
+    return case
+
+
+def milliseconds(work: Callable[[], object], *, times: int = 1) -> Callable[[], float]:
+    """A case: how long one call of ``work`` takes when it is called that often in a row."""
+
+    def case() -> float:
+        began = time.perf_counter()
+        for _ in range(times):
+            work()
+        return 1000 * (time.perf_counter() - began) / times
+
+    return case
 
 
 def sentence(row: Row) -> str:
@@ -171,18 +215,18 @@ def sentence(row: Row) -> str:
     goal = "" if row.goal is None else f", goal {row.goal_is} {row.goal:g}"
     mark = {None: " ", True: "+", False: "-"}[row.reached]
     return (
-        f"{mark} {row.work} [{row.database}]: {row.value:,.2f} {row.unit} "
-        f"({row.low:,.2f} to {row.high:,.2f}), {row.ratio:.2f} of {row.reference}{goal}"
+        f"{mark} {row.work} [{row.database}]: {row.value:,.2f} {row.unit}, "
+        f"{row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f}) of {row.reference}{goal}"
     )
 
 
-def machine() -> str:
+def machine(*more: str) -> str:
     """The machine and the versions that were measured, without anything that names its owner."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
         f"{_processor()}, {os.cpu_count()} processors, {platform.system()} "
         f"{platform.release().split('-')[0]}, Python {platform.python_version()}, "
-        f"SQLite {sqlite3.sqlite_version}, {packages}"
+        f"SQLite {sqlite3.sqlite_version}, {', '.join((*more, packages))}"
     )
 
 

@@ -77,18 +77,14 @@ def load(
 
 
 def life(site: Site, number: int, clock: Clock, *, randomize: bool) -> Iterator[Offered]:
-    """One subject of a site, from identification to randomization or to a full trial."""
+    """One subject of a site, from identification to randomization or to a full trial.
+
+    Each fourth never gets a copy of the form that was signed: a deviation.
+    """
     pen = _Pen(site, f"{site.name}-{number:04}", clock)
-    yield from _consent(pen)
+    yield from _consent(pen, copied=number % 4 > 0)
     yield from _evidence(pen)
     yield from _eligibility(pen, randomize=randomize)
-
-
-def observations(site: Site, number: int, clock: Clock) -> Iterator[Offered]:
-    """Laboratory values of an identified subject, without end: facts that stand alone."""
-    pen = _Pen(site, f"{site.name}-{number:04}", clock)
-    while True:
-        yield pen.laboratory("bilirubin", f"{20 + clock.now.second}.5", "umol/L")
 
 
 def _life(sites: Sequence[Site], number: int, clock: Clock) -> Iterator[Offered]:
@@ -132,7 +128,7 @@ class _Pen:
         return self.write(self.site.laboratory, "lab-result.recorded.v1", data)
 
 
-def _consent(pen: _Pen) -> Iterator[Offered]:
+def _consent(pen: _Pen, *, copied: bool) -> Iterator[Offered]:
     site = pen.site
     leader, coordinator = site.investigator, site.coordinator
     birth: JsonObject = {"value": BORN, "precision": "day"}
@@ -160,10 +156,11 @@ def _consent(pen: _Pen) -> Iterator[Offered]:
         "participant_signed_at": signed,
         "leader": leader.id,
         "leader_signed_at": signed,
-        "copy_given": True,
-        "copy_given_at": signed,
+        "copy_given": copied,
         "medium": "paper",
     }
+    if copied:
+        obtained["copy_given_at"] = signed
     yield pen.write(leader, "consent.obtained.v1", obtained, meaning="consent-explained")
     yield pen.write(coordinator, "screening.started.v1", {"screening_number": 1})
 

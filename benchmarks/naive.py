@@ -1,6 +1,6 @@
 """The naive honest service: what one would write in an afternoon, and nothing dishonest about it.
 
-Flask and marshmallow before SQLite: each request is parsed, its one signature verified, its
+Flask and marshmallow before a database: each request is parsed, its one signature verified, its
 payload validated by the same schemas as ours, and the statement is chained to the one before and
 committed durably. No authority, no guards, no tree, no receipt.
 """
@@ -13,8 +13,9 @@ import json
 import os
 import sqlite3
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from flask import Flask, Response, request
 
@@ -26,12 +27,23 @@ if TYPE_CHECKING:
 DATABASE: Final = "BENCHMARK_NAIVE_DATABASE"
 KEYS: Final = "BENCHMARK_NAIVE_KEYS"
 
-_SCHEMA: Final = """
+Connection: TypeAlias = "sqlite3.Connection | psycopg.Connection[tuple[Any, ...]]"
+
+_POSTGRES: Final = "postgresql://"
+_SQLITE_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, subject TEXT NOT NULL,
     statement TEXT NOT NULL, disclosures TEXT NOT NULL, hash BLOB NOT NULL
 )
 """
+_POSTGRES_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS events (
+    seq bigint PRIMARY KEY, id uuid NOT NULL UNIQUE, type text NOT NULL, subject text NOT NULL,
+    statement text NOT NULL, disclosures text NOT NULL, hash bytea NOT NULL
+)
+"""
+_LAST: Final = "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"
+_ONE_AT_A_TIME: Final = "LOCK TABLE events IN EXCLUSIVE MODE"
 
 
 def application() -> Flask:
@@ -45,10 +57,9 @@ def application() -> Flask:
 
 
 def build(database: str, keys: dict[str, Ed25519PublicKey]) -> Flask:
-    """The service over a database."""
+    """The service over a database that ``create`` has made."""
     app = Flask("naive")
     local = threading.local()
-    create(database)
 
     @app.post("/events")
     def post_event() -> Response:
@@ -80,12 +91,15 @@ def validate(event: dict[str, Any], disclosures: list[str]) -> None:
 def create(database: str | Path) -> None:
     """Make the table."""
     connection = connect(database)
-    connection.execute(_SCHEMA)
+    table = _SQLITE_TABLE if isinstance(connection, sqlite3.Connection) else _POSTGRES_TABLE
+    connection.execute(table)
     connection.close()
 
 
-def connect(database: str | Path) -> sqlite3.Connection:
-    """A connection as durable as ours."""
+def connect(database: str | Path) -> Connection:
+    """A connection as durable as ours, without transactions of its own accord."""
+    if str(database).startswith(_POSTGRES):
+        return psycopg.connect(str(database), autocommit=True)
     connection = sqlite3.connect(database, timeout=60, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -93,23 +107,26 @@ def connect(database: str | Path) -> sqlite3.Connection:
 
 
 def insert(
-    connection: sqlite3.Connection, event: dict[str, Any], statement: str, disclosures: str
+    connection: Connection, event: dict[str, Any], statement: str, disclosures: str
 ) -> tuple[int, bytes]:
     """Chain one statement to the last, in one committed transaction."""
-    connection.execute("BEGIN IMMEDIATE")
+    execute: Any = connection.execute
+    lite = isinstance(connection, sqlite3.Connection)
+    mark = "?" if lite else "%s"
+    execute("BEGIN IMMEDIATE" if lite else "BEGIN")
     try:
-        row = connection.execute(
-            "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
+        if not lite:
+            execute(_ONE_AT_A_TIME)
+        row = execute(_LAST).fetchone()
         seq, previous = (row[0] + 1, row[1]) if row else (0, bytes(32))
         digest = hashlib.sha256(previous + statement.encode("ascii")).digest()
-        connection.execute(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
+        execute(
+            f"INSERT INTO events VALUES ({', '.join([mark] * 7)})",  # noqa: S608 - marks alone
             (seq, event["id"], event["type"], event["subject"], statement, disclosures, digest),
         )
-        connection.execute("COMMIT")
-    except sqlite3.Error:
-        connection.execute("ROLLBACK")
+        execute("COMMIT")
+    except (sqlite3.Error, psycopg.Error):
+        execute("ROLLBACK")
         raise
     return seq, digest
 

@@ -14,7 +14,7 @@ import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.naive import DATABASE, KEYS
+from benchmarks.naive import DATABASE, KEYS, create
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,34 +22,39 @@ if TYPE_CHECKING:
 
     from benchmarks.founding import Founded
 
-THREADS: Final = 16
+THREADS: Final = 1
+"""Threads of each worker of the naive service: more only wait for each other's transactions."""
+
 _PATIENCE: Final = 60
 
 
 @contextmanager
-def ours(founded: Founded, *, workers: int = 1) -> Iterator[int]:
-    """Our service over a ledger; gives its port."""
+def ours(founded: Founded, *, workers: int = 1, until: str = "/healthz") -> Iterator[int]:
+    """Our service over a ledger, once it answers a path with success; gives its port."""
     port = free_port()
     command = [
-        "-m", "api.cli", "serve", "--database", founded.url,
+        "-m", "api.cli", "serve", *founded.arguments,
         "--port", str(port), "--workers", str(workers),
     ]  # fmt: skip
-    with _running(command, port, "/healthz", {}):
+    with _running(command, f"http://127.0.0.1:{port}{until}", {}):
         yield port
 
 
 @contextmanager
-def naive(database: Path, keys: Mapping[str, str], *, workers: int = 1) -> Iterator[int]:
+def naive(
+    database: str | Path, keys: Mapping[str, str], held: Path, *, workers: int = 1
+) -> Iterator[int]:
     """The naive service over a new database, knowing these keys (kid to x); gives its port."""
     port = free_port()
-    held = database.with_suffix(".keys")
+    create(database)
     held.write_text(json.dumps(dict(keys)), encoding="ascii")
     command = [
         "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
         "--workers", str(workers), "--blocking-threads", str(THREADS), "--no-log",
         "--factory", "benchmarks.naive:application",
     ]  # fmt: skip
-    with _running(command, port, "/", {DATABASE: str(database), KEYS: str(held)}):
+    settings = {DATABASE: str(database), KEYS: str(held)}
+    with _running(command, f"http://127.0.0.1:{port}/", settings, answers=404):
         yield port
 
 
@@ -63,7 +68,7 @@ def free_port() -> int:
 
 @contextmanager
 def _running(
-    command: list[str], port: int, path: str, settings: Mapping[str, str]
+    command: list[str], url: str, settings: Mapping[str, str], *, answers: int = 200
 ) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, *command],
@@ -72,7 +77,7 @@ def _running(
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait(process, f"http://127.0.0.1:{port}{path}")
+        _wait(process, url, answers)
         yield process
     finally:
         process.send_signal(signal.SIGINT)
@@ -83,17 +88,24 @@ def _running(
             process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], url: str) -> None:
+def _wait(process: subprocess.Popen[bytes], url: str, answers: int) -> None:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"The service ended with status {process.returncode}.")
-        try:
-            urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 - loopback
-        except urllib.error.HTTPError:
+        if _status(url) == answers:
             return
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
+        time.sleep(0.02)
     raise RuntimeError("The service did not begin to answer.")
+
+
+def _status(url: str) -> int:
+    """What a GET is answered with, 0 where nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    except OSError:
+        return 0

@@ -4,183 +4,189 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.growing import grow
-from benchmarks.harness import Bench, Goal, Sample, compare
+import psycopg
+
+from benchmarks.growing import GROUP, record_groups
+from benchmarks.harness import Bench, Goal, Sample, compare, milliseconds, per_second
 from benchmarks.processes import run
+from benchmarks.rows.answers import answers
+from benchmarks.rows.primitives import processors
 from benchmarks.servers import ours
-from projections.reading import Projections, opened
+from benchmarks.stage import SQLITE, Stage, Standing, Standings
+from ledger.storage.database import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from benchmarks.founding import Founded
     from ledger.service import TrialLedger
 
-TINY: Final = 1_000
-SMALL: Final = 10_000
-_SITES: Final = 8
-_PROOFS: Final = 400
+_PROOFS: Final = 200
+_GROUPS_A_TURN: Final = 2
+_JOBS: Final = 2
 
 
-def growth(bench: Bench) -> None:
-    """Grow one ledger, keeping copies of it while it is small, and ask all of them the same."""
-    large = 4_000 if bench.quick else bench.entries
-    small = 2_000 if bench.quick else SMALL
-    begin = datetime(2024, 2, 1, tzinfo=UTC)
-    growing = grow(bench.scratch / "growing", sites=_SITES, at=begin + timedelta(days=40))
-    growing.to(TINY)
-    tiny_one = growing.copy(bench.scratch / "tiny")
-    growing.to(small)
-    small_one = growing.copy(bench.scratch / "small")
-    size = growing.to(large)
-    _ingest(bench, growing.rate(0.02, 0.1), growing.rate(0.9, 1.0), size)
-    _disk(bench, growing.founded, size)
-    _proofs(bench, tiny_one, growing.founded, size)
-    _starts(bench, tiny_one, growing.founded, size)
-    for one in (small_one, growing.founded):
-        run(["projections", "rebuild", "--database", one.url])
-    _answers(bench, small_one, growing.founded, sizes=(small, size))
-    _memory(bench, small_one, growing.founded, sizes=(small, size))
+def growth(bench: Bench, stage: Stage) -> None:
+    """Ask the same of a ledger that is small and of one that is large."""
+    sizes = (stage.sizes.tiny, stage.sizes.small, stage.sizes.large)
+    engines = stage.engines if sizes[-1] <= Standings.MOST_CARRIED else (SQLITE,)
+    # All of them first: what is recorded below would else be carried along.
+    every = [Standings(*(stage.at(engine, size) for size in sizes)) for engine in engines]
+    for found in every:
+        _disk(bench, found.large)
+        _proofs(bench, found)
+        _memory(bench, found)  # which also makes the projections that are asked next
+        _starts(bench, found)
+        answers(bench, found)
+        _ingest(bench, found)
 
 
-def _ingest(bench: Bench, first: float, last: float, size: int) -> None:
+def _disk(bench: Bench, large: Standing) -> None:
+    with large.founded.open() as ledger:
+        own = sum(len(data) for data in _all_entries(ledger, large.entries))
     bench.row(
-        f"ingest rate in the last tenth of {size:,} entries",
-        Sample((last,)),
-        unit="entries/s",
-        against=("the first tenth", Sample((first,))),
-        goal=Goal(ratio=0.8),
-    )
-
-
-def _disk(bench: Bench, founded: Founded, size: int) -> None:
-    with founded.open() as ledger:
-        own = sum(
-            len(data)
-            for start in range(0, size, 1_000)
-            for _, data in ledger.application.store.entries(start, start + 1_000)
-        )
-        path = ledger.application.path
-    bench.row(
-        "bytes on disk for an entry",
-        Sample((path.stat().st_size / size,)),
+        "disk",
+        f"bytes in the database for an entry, at {large.entries:,} entries",
+        Sample((_bytes_of(large.founded) / large.entries,)),
         unit="bytes",
-        against=("its own bytes", Sample((own / size,))),
+        against=("its own bytes", Sample((own / large.entries,))),
         goal=Goal(ratio=1.6, is_="at most"),
+        database=large.founded.engine,
     )
 
 
-def _proofs(bench: Bench, tiny: Founded, large: Founded, size: int) -> None:
-    with tiny.open() as little, large.open() as much:
+def _all_entries(ledger: TrialLedger, size: int) -> Iterator[bytes]:
+    for start in range(0, size, 1_000):
+        for _, data in ledger.application.store.entries(start, start + 1_000):
+            yield data
+
+
+def _bytes_of(founded: Founded) -> int:
+    """Tables and indexes with all they keep beside the entries: tiles, checkpoints, openings."""
+    if founded.database.engine is Engine.SQLITE:
+        return founded.database.path.stat().st_size
+    asked = (
+        "SELECT sum(pg_total_relation_size(format('%I.%I', schemaname, tablename)::regclass))"
+        " FROM pg_tables WHERE schemaname = 'ledger'"
+    )
+    with psycopg.connect(founded.database.url) as connection:
+        row = connection.execute(asked).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _proofs(bench: Bench, found: Standings) -> None:
+    with found.tiny.founded.open() as little, found.large.founded.open() as much:
         taken = compare({"tiny": _proving(little), "large": _proving(much)}, rounds=bench.rounds)
     bench.row(
-        f"a receipt at {size:,} entries",
+        "receipt",
+        f"a receipt with its inclusion proof, {found.end}",
         taken["large"],
         unit="ms",
-        against=(f"at {TINY:,} entries", taken["tiny"]),
+        against=(found.against(found.tiny), taken["tiny"]),
         goal=Goal(ratio=3.0, is_="at most"),
+        database=found.engine,
     )
 
 
 def _proving(ledger: TrialLedger) -> Callable[[], float]:
     size = ledger.application.store.head().size
 
-    def case() -> float:
-        began = time.perf_counter()
+    def prove() -> None:
         for number in range(_PROOFS):
             ledger.receipt(number * 7919 % size)
-        return 1000 * (time.perf_counter() - began) / _PROOFS
+
+    def case() -> float:
+        return milliseconds(prove)() / _PROOFS
 
     return case
 
 
-def _starts(bench: Bench, tiny: Founded, large: Founded, size: int) -> None:
+def _memory(bench: Bench, found: Standings) -> None:
+    """Peaks of whole programs; each is a number of its own, so they may run beside each other."""
+    run(["projections", "rebuild", *found.tiny.founded.arguments])
+    for work, arguments in (
+        ("rebuild", ["projections", "rebuild"]),
+        ("verify", ["verify"]),
+        ("report", ["report", "--unverified", "--out", os.devnull]),
+        ("export", ["bundle"]),
+    ):
+
+        def peak(standing: Standing, work: str = work, given: list[str] = arguments) -> float:
+            out = ["--out", str(bench.scratch / f"{standing.entries}-{found.engine}.zip")]
+            return run(
+                [*given, *standing.founded.arguments, *(out if work == "export" else [])]
+            ).memory
+
+        with ThreadPoolExecutor(_JOBS) as pool:
+            large, small = pool.map(peak, (found.large, found.small))
+        bench.row(
+            f"memory-{work}",
+            f"most memory held by {work}, {found.end}",
+            Sample((large,)),
+            unit="MiB",
+            against=(found.against(found.small), Sample((small,))),
+            goal=Goal(ratio=1.5, is_="at most"),
+            database=found.engine,
+        )
+
+
+def _starts(bench: Bench, found: Standings) -> None:
     def start(founded: Founded) -> Callable[[], float]:
         def case() -> float:
             began = time.perf_counter()
-            with ours(founded):
+            with ours(founded, until="/readyz"):
                 return time.perf_counter() - began
 
         return case
 
-    for one in (tiny, large):
-        run(["projections", "rebuild", "--database", one.url])
-    taken = compare({"tiny": start(tiny), "large": start(large)}, rounds=bench.rounds)
+    cases = {"tiny": start(found.tiny.founded), "large": start(found.large.founded)}
+    taken = compare(cases, rounds=bench.few)
     bench.row(
-        f"start of the service at {size:,} entries",
+        "start",
+        f"start of the service until it is ready, {found.end}",
         taken["large"],
         unit="s",
-        against=(f"at {TINY:,} entries", taken["tiny"]),
+        against=(found.against(found.tiny), taken["tiny"]),
         goal=Goal(ratio=2.0, is_="at most"),
+        database=found.engine,
     )
 
 
-def _answers(bench: Bench, small: Founded, large: Founded, *, sizes: tuple[int, int]) -> None:
-    for work, ask in _QUESTIONS.items():
-        with opened(small.url) as little, opened(large.url) as much:
-            few, many = Projections(little), Projections(much)
-            taken = compare(
-                {
-                    "small": _asking(ask, few, sizes[0]),
-                    "large": _asking(ask, many, sizes[1]),
-                },
-                rounds=bench.rounds,
-            )
-            few.close()
-            many.close()
-        bench.row(
-            f"{work} at {sizes[1]:,} entries",
-            taken["large"],
-            unit="ms",
-            against=(f"at {sizes[0]:,} entries", taken["small"]),
-            goal=Goal(ratio=1.5, is_="at most"),
-        )
+def _ingest(bench: Bench, found: Standings) -> None:
+    """The same statements recorded behind the first tenth and behind all; the ledgers grow."""
+    with (
+        found.small.founded.open() as little,
+        found.large.founded.open() as much,
+        ThreadPoolExecutor(processors()) as pool,
+    ):
+        cases = {
+            "small": _recording(little, found.small, pool),
+            "large": _recording(much, found.large, pool),
+        }
+        taken = compare(cases, rounds=bench.few)
+    bench.row(
+        "ingest",
+        f"statements recorded, {found.end}",
+        taken["large"],
+        unit="statements/s",
+        against=(found.against(found.small), taken["small"]),
+        goal=Goal(ratio=0.8),
+        database=found.engine,
+    )
 
 
-def _asking(
-    ask: Callable[[Projections, int], object], projections: Projections, size: int
+def _recording(
+    ledger: TrialLedger, standing: Standing, pool: ThreadPoolExecutor
 ) -> Callable[[], float]:
+    count = GROUP * _GROUPS_A_TURN
+    turns = iter(range(0, len(standing.following), count))
+
     def case() -> float:
-        began = time.perf_counter()
-        for _ in range(3):
-            ask(projections, size)
-        return 1000 * (time.perf_counter() - began) / 3
+        start = next(turns)
+        offered = standing.following[start : start + count]
+        return per_second(len(offered), lambda: record_groups(ledger, offered, pool))()
 
     return case
-
-
-_QUESTIONS: Final[dict[str, Callable[[Projections, int], object]]] = {
-    "known_at of one subject": lambda p, size: p.subject("SY01-0001", known_at=size - 10),
-    "a page of the audit trail": lambda p, _size: p.audit_trail(limit=100),
-    "a page of deviations": lambda p, _size: p.deviations(limit=100),
-}
-
-
-def _memory(bench: Bench, small: Founded, large: Founded, *, sizes: tuple[int, int]) -> None:
-    for work, arguments in (
-        ("verify", ["verify"]),
-        ("rebuild", ["projections", "rebuild"]),
-        ("report", ["report", "--unverified", "--out", os.devnull]),
-        ("export", ["bundle"]),
-    ):
-        peaks = [_peak(bench, work, arguments, one) for one in (small, large)]
-        bench.row(
-            f"peak memory of {work} at {sizes[1]:,} entries",
-            Sample((peaks[1],)),
-            unit="MiB",
-            against=(f"at {sizes[0]:,} entries", Sample((peaks[0],))),
-            goal=Goal(ratio=1.5, is_="at most"),
-        )
-
-
-def _peak(bench: Bench, work: str, arguments: list[str], founded: Founded) -> float:
-    out: list[str] = []
-    if work == "export":
-        path: Path = bench.scratch / "peak.zip"
-        path.unlink(missing_ok=True)
-        out = ["--out", str(path)]
-    return run([*arguments, "--database", founded.url, *out]).memory

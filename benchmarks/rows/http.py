@@ -2,140 +2,142 @@
 
 from __future__ import annotations
 
-import itertools
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.client import Outcome, Request, drive
 from benchmarks.founding import Founded, found
 from benchmarks.harness import Bench, Goal, Sample, compare
-from benchmarks.life import TRIAL, Clock, life
-from benchmarks.rows.primitives import bound
+from benchmarks.life import TRIAL
+from benchmarks.rows.primitives import bound, postgres_insertion, sqlite_insertion
 from benchmarks.servers import naive, ours
+from benchmarks.stage import SQLITE, yesterday
+from benchmarks.supply import Supply, supplying
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from api.identity import SignedEvent
+    from benchmarks.stage import Stage
 
 PATH: Final = f"/v1/trials/{TRIAL}/events"
-NDJSON: Final = "application/x-ndjson"
+NAIVE_PATH: Final = "/events"
 CLIENTS: Final = (16, 64)
 BATCH: Final = 100
 SITES: Final = 4
 WORKERS: Final = 2
-MOST_A_SECOND: Final = {1: 3_500, BATCH: 8_000}
+MOST_A_SECOND: Final = {1: 3_000, BATCH: 6_000}
 """More than any service here can take in: so many statements are prepared."""
 
-
-class Supply:
-    """Scripts for clients: whole subjects, each one's statements in their order, none twice."""
-
-    def __init__(self, founded: Founded, *, begin: datetime) -> None:
-        self._sites = founded.sites
-        self._clock = Clock(begin, timedelta(milliseconds=1))
-        self._next = itertools.count()
-
-    def scripts(self, clients: int, *, seconds: float, batch: int) -> list[list[Request]]:
-        """Enough requests for each client."""
-        share = int(MOST_A_SECOND[batch] * (seconds + 1)) // clients
-        return [self._script(share, batch) for _ in range(clients)]
-
-    def _script(self, statements: int, batch: int) -> list[Request]:
-        events = itertools.islice(self._events(), statements)
-        if batch == 1:
-            return [Request(event.media_type, event.body) for event in events]
-        return [_many(group) for group in _groups(events, batch)]
-
-    def _events(self) -> Iterator[SignedEvent]:
-        while True:
-            number = next(self._next)
-            site = self._sites[number % len(self._sites)]
-            own = number // len(self._sites) + 1
-            for offered in life(site, own, self._clock, randomize=False):
-                yield offered.event
+_NAIVE: Final = "a naive honest service"
 
 
-def single_posts(bench: Bench, *, workers: int = WORKERS) -> None:
+def single_posts(bench: Bench, stage: Stage) -> None:
     """Single signed POSTs at 16 and 64 clients, and the slowest answers at 16."""
-    for clients in CLIENTS:
-        taken, slow = _posted(bench, clients, workers=workers)
-        bench.row(
-            f"single signed POSTs, {clients} clients",
-            taken["ours"],
-            unit="statements/s",
-            against=("naive honest service", taken["naive"]),
-            goal=Goal(ratio=2.0),
-        )
-        if clients == CLIENTS[0]:
-            bench.row(
-                f"single signed POSTs, {clients} clients: p99 latency",
-                slow["ours"],
-                unit="ms",
-                against=("naive honest service", slow["naive"]),
-                goal=Goal(ratio=1.0, is_="at most"),
-            )
+    for engine in stage.engines:
+        with _founded(bench, stage, engine, "single") as (founded, supply), ExitStack() as serving:
+            keys = {
+                staff.identity.key.kid: staff.identity.key.public.x
+                for site in founded.sites
+                for staff in site.staff
+            }
+            held = bench.scratch / f"naive-{engine}"
+            place = held if stage.server is None or engine == SQLITE else stage.server.create()
+            ports = {
+                PATH: serving.enter_context(ours(founded, workers=WORKERS)),
+                NAIVE_PATH: serving.enter_context(
+                    naive(place, keys, held.with_suffix(".keys"), workers=WORKERS)
+                ),
+            }
+            for clients in CLIENTS:
+                _post_one_by_one(bench, engine, _Posting(bench, supply, ports, clients))
 
 
-def batches(bench: Bench, *, workers: int = WORKERS) -> None:
-    """NDJSON batches of 100 from four clients, beside verifying, validating and inserting alone."""
-    begin = datetime.now(UTC) - timedelta(days=1)
-    founded = found(bench.scratch / "batches", sites=SITES, at=begin)
-    supply = Supply(founded, begin=begin)
-    with ours(founded, workers=workers) as port:
+class _Posting:
+    """Turns of both services over the same scripts, which are made for ours and then kept."""
 
-        def post() -> float:
-            scripts = supply.scripts(4, seconds=bench.seconds, batch=BATCH)
-            return drive(port, PATH, scripts, seconds=bench.seconds).rate
+    def __init__(self, bench: Bench, supply: Supply, ports: dict[str, int], clients: int) -> None:
+        self.clients = clients
+        self.slow: dict[str, list[float]] = {path: [] for path in ports}
+        self._bench, self._supply, self._ports = bench, supply, ports
+        self._scripts: list[list[Request]] = []
 
-        taken = compare({"ours": post, "bound": bound(bench, founded)}, rounds=bench.rounds)
-    bench.row(
-        "signed batches of 100 (NDJSON), 4 clients",
-        taken["ours"],
-        unit="statements/s",
-        against=("verify + validate + insert, nothing else", taken["bound"]),
-        goal=Goal(ratio=0.5),
-    )
+    def case(self, path: str) -> Callable[[], float]:
+        """One turn of one service; gives statements a second."""
 
-
-def _posted(
-    bench: Bench, clients: int, *, workers: int
-) -> tuple[dict[str, Sample], dict[str, Sample]]:
-    begin = datetime.now(UTC) - timedelta(days=1)
-    directory = bench.scratch / f"single-{clients}"
-    founded = found(directory, sites=SITES, at=begin)
-    supply = Supply(founded, begin=begin)
-    keys = {
-        staff.identity.key.kid: staff.identity.key.public.x
-        for site in founded.sites
-        for staff in site.staff
-    }
-    slow: dict[str, list[float]] = {"ours": [], "naive": []}
-
-    def case(name: str, port: int, path: str) -> Callable[[], float]:
         def run() -> float:
-            scripts = supply.scripts(clients, seconds=bench.seconds, batch=1)
-            outcome: Outcome = drive(port, path, scripts, seconds=bench.seconds)
-            slow[name].append(outcome.percentile(0.99))
+            seconds = self._bench.seconds
+            if path == PATH:
+                share = int(MOST_A_SECOND[1] * seconds) // self.clients
+                self._scripts = self._supply.scripts(self.clients, share, batch=1)
+            outcome: Outcome = drive(self._ports[path], path, self._scripts, seconds=seconds)
+            self.slow[path].append(outcome.percentile(0.99))
             return outcome.rate
 
         return run
 
-    with (
-        ours(founded, workers=workers) as our_port,
-        naive(directory / "naive.sqlite3", keys, workers=workers) as naive_port,
-    ):
-        rates = compare(
-            {"ours": case("ours", our_port, PATH), "naive": case("naive", naive_port, "/events")},
-            rounds=bench.rounds,
+
+def _post_one_by_one(bench: Bench, engine: str, posting: _Posting) -> None:
+    clients = posting.clients
+    taken = compare({path: posting.case(path) for path in posting.slow}, rounds=bench.rounds)
+    bench.row(
+        f"single-{clients}",
+        f"single signed statements over HTTP, {clients} clients",
+        taken[PATH],
+        unit="statements/s",
+        against=(_NAIVE, taken[NAIVE_PATH]),
+        goal=Goal(ratio=2.0),
+        database=engine,
+    )
+    slow = {path: Sample(tuple(values[-bench.rounds :])) for path, values in posting.slow.items()}
+    bench.row(
+        f"latency-{clients}",
+        f"time within which 99 of 100 single statements are answered, {clients} clients",
+        slow[PATH],
+        unit="ms",
+        against=(_NAIVE, slow[NAIVE_PATH]),
+        goal=Goal(ratio=1.0 if clients == CLIENTS[0] else None, is_="at most"),
+        database=engine,
+    )
+
+
+def batches(bench: Bench, stage: Stage) -> None:
+    """NDJSON batches of 100 from four clients, beside verifying, validating and inserting alone."""
+    for engine in stage.engines:
+        insertion = (
+            sqlite_insertion(bench.scratch / "raw")
+            if stage.server is None or engine == SQLITE
+            else postgres_insertion(stage.server.create())
         )
-    return rates, {name: Sample(tuple(values)) for name, values in slow.items()}
+        with (
+            _founded(bench, stage, engine, "batches") as (founded, supply),
+            ours(founded, workers=WORKERS) as port,
+        ):
+
+            def post(supply: Supply = supply, port: int = port) -> float:
+                share = int(MOST_A_SECOND[BATCH] * bench.seconds) // 4
+                scripts = supply.scripts(4, share, batch=BATCH)
+                return drive(port, PATH, scripts, seconds=bench.seconds).rate
+
+            cases = {"ours": post, "bound": bound(founded, insertion)}
+            taken = compare(cases, rounds=bench.rounds)
+        bench.row(
+            "batch",
+            "signed batches of 100 (NDJSON) over HTTP, 4 clients",
+            taken["ours"],
+            unit="statements/s",
+            against=("verifying, validating and inserting alone", taken["bound"]),
+            goal=Goal(ratio=0.5),
+            database=engine,
+        )
 
 
-def _groups(events: Iterator[SignedEvent], size: int) -> Iterator[Sequence[SignedEvent]]:
-    while group := list(itertools.islice(events, size)):
-        yield group
-
-
-def _many(group: Sequence[SignedEvent]) -> Request:
-    return Request(NDJSON, b"".join(event.line for event in group), len(group))
+@contextmanager
+def _founded(
+    bench: Bench, stage: Stage, engine: str, name: str
+) -> Iterator[tuple[Founded, Supply]]:
+    """A ledger of its own in a database, and statements for it."""
+    begin = yesterday()
+    founded = found(bench.scratch / f"{name}-{engine}", sites=SITES, at=begin)
+    placed = founded if engine == SQLITE else stage.fresh(founded)
+    with supplying(SITES, begin=begin) as supply:
+        yield placed, supply

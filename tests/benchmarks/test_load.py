@@ -68,7 +68,7 @@ def test_a_goal_can_be_a_floor_or_a_ceiling() -> None:
 
     def reached(ratio: float, goal: Goal) -> bool | None:
         return Row(
-            work="w", database="sqlite", value=1, unit="s", reference="r", ratio=ratio,
+            key="k", work="w", database="sqlite", value=1, unit="s", reference="r", ratio=ratio,
             goal=goal.ratio, goal_is=goal.is_,
         ).reached  # fmt: skip
 
