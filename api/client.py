@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import urllib3
 
-from api.access.asking import TokenSource
+from api.access.asking import TokenSource, object_of
 from api.access.entitlement import Wanted
 from api.identity import Identity, SignedEvent
 from api.reading import LedgerReader
@@ -214,7 +214,7 @@ class LedgerClient:
         headers = {"Content-Type": media_type}
         if demonstration_time is not None:
             headers["Demonstration-Time"] = format_recorded_at(demonstration_time)
-        fault = "no attempt was made"
+        fault, remedy = "no attempt was made", ""
         for attempt in range(self._attempts):
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)
             try:
@@ -222,18 +222,18 @@ class LedgerClient:
                     "POST", f"{self._base}/events", body=body, headers=headers
                 )
             except urllib3.exceptions.HTTPError as error:
-                fault = type(error).__name__
+                fault, remedy = f"it could not be reached ({type(error).__name__})", ""
             else:
                 if response.status not in RETRIED:
                     return response.status, response.data
-                fault = f"status {response.status}"
+                fault, remedy = _said(response.data, response.status)
                 pause = max(pause, _retry_after(response.headers.get("Retry-After")))
             if attempt + 1 < self._attempts:
                 self._sleep(min(pause, LONGEST_PAUSE))
         raise Unavailable(
             "client.no-answer",
-            f"{self._base} gave no answer in {self._attempts} attempts ({fault}).",
-            remedy="Keep the signed event and post it again later; it is recorded once.",
+            f"{self._base} took nothing in {self._attempts} attempts; at last {fault}.",
+            remedy=f"{remedy}Keep the signed event and post it again later; it is recorded once.",
         )
 
 
@@ -249,6 +249,14 @@ def _batches(events: Sequence[SignedEvent]) -> Iterator[list[SignedEvent]]:
         size += length
     if batch:
         yield batch
+
+
+def _said(content: bytes, status: int) -> tuple[str, str]:
+    """What an answer that can be tried again says: its problem, and what to do."""
+    members = object_of(content)
+    detail, remedy = members.get("detail"), members.get("remedy")
+    told = f"it said: {detail.rstrip('.')}" if isinstance(detail, str) else "it gave no reason"
+    return f"{told} (status {status})", f"{remedy} " if isinstance(remedy, str) else ""
 
 
 def _retry_after(text: str | None) -> float:

@@ -273,19 +273,29 @@ class BuiltLedger:
 
 
 def open_ledger(
-    directory: Path, *, demonstration: bool = True, database: Database | None = None
+    directory: Path,
+    *,
+    demonstration: bool = True,
+    database: Database | None = None,
+    definition: TrialDefinition | None = None,
+    block_sizes: tuple[int, ...] = (4, 6),
+    seed: str = "list",
 ) -> BuiltLedger:
-    """A ledger that holds entry 0 and nothing else; in an SQLite file unless told otherwise."""
+    """A ledger that holds entry 0 and nothing else; in an SQLite file unless told otherwise.
+
+    ``seed`` names the seed of its allocation list.
+    """
     place = database or Database.parse(f"sqlite:///{directory / 'ledger.sqlite3'}")
     place.prepare()
-    files = LedgerFiles.of(place)
-    definition, keys = load_trial("xhnkky-dfsc"), LedgerKeys.from_seed(ORIGIN, seed_of("ledger"))
+    files, keys = LedgerFiles.of(place), LedgerKeys.from_seed(ORIGIN, seed_of("ledger"))
+    definition = definition or load_trial("xhnkky-dfsc")
     keys.save(files.keys)
+    protocol = definition.protocol
     SealedList.draw(
-        definition.protocol.allocation,
-        definition.protocol.planned_number,
-        block_sizes=(4, 6),
-        seed=seed_of("list"),
+        protocol.allocation,
+        protocol.planned_number,
+        block_sizes=block_sizes,
+        seed=seed_of(seed),
     ).save(files.allocation)
     sponsor = party(SPONSOR, "Sponsor of the trial")
     application = LedgerApplication(place)
@@ -308,7 +318,11 @@ def build_ledger(
     directory: Path, *, demonstration: bool = True, database: Database | None = None
 ) -> BuiltLedger:
     """A ledger ready for subjects: keys, roles, delegations, approved form, site, sealed list."""
-    built = open_ledger(directory, demonstration=demonstration, database=database)
+    return made_ready(open_ledger(directory, demonstration=demonstration, database=database))
+
+
+def made_ready(built: BuiltLedger) -> BuiltLedger:
+    """The opened ledger after all that comes before the first subject."""
     built.register(REGISTRAR, by=SPONSOR)
     built.grant(REGISTRAR, "registrar", "trial", by=SPONSOR)
     for owner in (STATISTICIAN, INVESTIGATOR, COORDINATOR, PHARMACIST, EDC):

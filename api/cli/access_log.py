@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from api.access.journal import access_log_path
@@ -59,7 +58,7 @@ def show(
     table = Table("seq", "recorded", "source", "role", "operation", "subject", "outcome", box=None)
     for row in wanted:
         table.add_row(str(row.seq), row.recorded_at, *_cells(row.access))
-    Console().print(table)
+    options.print_table(table)
 
 
 @access_log.command()
@@ -84,8 +83,9 @@ def verify(*, database: Database, as_json: bool) -> None:
         for flaw in report.flaws:
             place = "log" if flaw.seq is None else f"seq {flaw.seq}"
             click.echo(f"{flaw.code}: {place}: {flaw.message}")
-        state = "sound" if report.sound else f"{len(report.flaws)} flaws"
-        click.echo(f"{report.entries} entries, {state}; its key is {report.vkey or 'not stated'}")
+        state = "sound" if report.sound else options.counted(len(report.flaws), "flaw")
+        entries = options.counted(report.entries, "entry", "entries")
+        click.echo(f"{entries}, {state}; its key is {report.vkey or 'not stated'}")
     if not report.sound:
         sys.exit(DAMAGED)
 
@@ -95,7 +95,7 @@ def _file(database: Database) -> Path:
     if not path.is_file():
         raise RejectedInput(
             "access-log.none",
-            f"There is no {path.name}.",
+            f"There is no {path}.",
             remedy="It begins with the first token; a demonstration read without one writes none.",
         )
     return path

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.allocation.plain_list import seal_plain
-from ledger.allocation.sealed_list import SealedList, key_beside
-from ledger.concealment.binding import KEY_BYTES
-from ledger.concealment.key_file import create_key_file
+from ledger.allocation.sealed_list import SealedList
 from ledger.concealment.sealed_file import rewrap_sealed
 from ledger.concealment.settings import open_ring
 from ledger.trials import load_trial
@@ -79,22 +76,6 @@ def draw(*, trial: str, block_sizes: str, drawn_by: str, out: Path, keks: Sequen
     sealed.save(out, open_ring(keks) if keks else None)
     commitment = sealed.commitment(generator=drawn_by, protocol_version=protocol.version)
     click.echo(json.dumps(commitment, indent=2, sort_keys=True))
-
-
-@allocation.command()
-@click.argument("path", metavar="LIST", type=_FILE)
-@_kek
-def seal(*, path: Path, keks: Sequence[str]) -> None:
-    """Encrypt a list that an earlier version kept in clear, in its place.
-
-    The list stays the one whose root was recorded. Whoever could read the file before still knows
-    it: if that may be so, say it to the statistician.
-    """
-    beside = key_beside(path)
-    if not keks and not beside.exists():
-        create_key_file(beside, secrets.token_bytes(KEY_BYTES))
-    sealed = seal_plain(path, open_ring(keks or [str(beside)]))
-    click.echo(f"Sealed {path.name} with the root {sealed.root}.")
 
 
 @allocation.command()

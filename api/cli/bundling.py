@@ -12,7 +12,6 @@ from api.cli import options
 from api.cli.progress import progress_bar
 from ledger.publication.publishing import read_policy
 from ledger.publication.redaction import purposes_of
-from ledger.publication.restriction import require_unrestricted
 from ledger.service import LedgerFiles, TrialLedger
 from ledger.vocabulary import Purpose
 from projections.masking import MaskedProjections
@@ -96,9 +95,6 @@ def bundle(  # noqa: PLR0913 - one parameter an option
     policy = None if witness_policy is None else read_policy(witness_policy)
     staged = out.with_name(f"{out.name}.part")
     with TrialLedger(database, files) as ledger, progress_bar("Writing the bundle"):
-        if not restricted:
-            streams = () if subject is None else (f"subject/{subject}", f"treatment/{subject}")
-            require_unrestricted(ledger.application, *streams)
         views = Projections(ledger)
         try:
             with staged.open("wb") as file:
@@ -106,14 +102,18 @@ def bundle(  # noqa: PLR0913 - one parameter an option
                     written = bundle_masked(
                         file, ledger, MaskedProjections(ledger), subject,
                         purpose=purpose, now=ledger.clock.now(), leave=withhold,
+                        restricted=restricted,
                     )  # fmt: skip
                 elif subject is not None:
                     written = bundle_subject(
                         file, ledger, views, subject,
                         purpose=purpose, now=ledger.clock.now(), leave=withhold,
+                        restricted=restricted,
                     )  # fmt: skip
                 else:
-                    written = bundle_log(file, ledger, views, policy=policy, leave=withhold)
+                    written = bundle_log(
+                        file, ledger, views, policy=policy, leave=withhold, restricted=restricted
+                    )
             staged.replace(out)
         finally:
             views.close()

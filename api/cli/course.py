@@ -61,7 +61,7 @@ def _remarks(event: Mapping[str, Any]) -> list[str]:
     ]
     if event["state"]:
         change = event["state"]
-        found.append(f"{change['from']} → {change['to']}")
+        found.append(f"{change['from'] or '—'} → {change['to']}")
     return found
 
 

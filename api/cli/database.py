@@ -10,7 +10,7 @@ from ledger.errors import RejectedInput, Unavailable
 from ledger.storage.database import Database, Engine
 from ledger.storage.migrations import VERSION, migrate
 from ledger.storage.postgres_copying import copy_to_postgres, copy_to_sqlite
-from ledger.storage.rights import grant_service
+from ledger.storage.rights import grant_service, require_role
 
 
 @click.group("database")
@@ -34,8 +34,11 @@ def migrate_command(*, database: Database, service_role: str | None, as_json: bo
     start it together. The service then runs under a role of its own, which may read, add rows and
     move the head on: `serve` refuses a role that may do more, where no demonstration is kept.
     """
-    database.prepare()
+    if database.engine is Engine.SQLITE:
+        database.path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        if service_role is not None:
+            require_role(database, service_role)
         applied = migrate(database)
         if service_role is not None:
             grant_service(database, service_role)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from api.cli import options
@@ -70,7 +69,7 @@ def show(*, database: Database, as_json: bool) -> None:
             str(row["owner"]), str(row["name"]), str(row["kind"]), str(row["registered"]),
             "" if row["revoked"] is None else str(row["revoked"]), str(row["kid"]),
         )  # fmt: skip
-    Console().print(table)
+    options.print_table(table)
 
 
 @keys.command()

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from rich.console import Console
 
 from ledger.service import LedgerFiles
 from ledger.storage.database import Database
 from ledger.storage.rights import excess_rights
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FILES = "trial-ledger.files"
+_SHOWN_RIGHTS = 3
+_UNCUT = 100_000
 _URLS = "sqlite:///PATH or postgresql://USER@HOST/DATABASE"
 
 
@@ -75,11 +81,13 @@ def _parsed(context: click.Context, _: click.Parameter, value: str) -> Database:
 
 
 def warn_of_rights(database: Database) -> None:
-    """Say on standard error what the database's role may do that a service's may not."""
+    """Say on standard error, in short, what the role may do that a service's may not."""
     excess = excess_rights(database)
     if excess:
+        more = len(excess) - _SHOWN_RIGHTS
+        shown = "; ".join(excess[:_SHOWN_RIGHTS]) + (f", and {more} more" if more > 0 else "")
         click.echo(
-            f"Note: this role {'; '.join(excess)}. Serve a real trial under a role of its own "
+            f"Note: this role {shown}. Serve a real trial under a role of its own "
             "(trial-ledger database migrate --service-role ROLE).",
             err=True,
         )
@@ -115,6 +123,20 @@ def as_json(command: F) -> F:
 def files_for(database_file: Path, head: Path | None) -> LedgerFiles:
     """The ledger's files beside its database, the head file elsewhere if asked."""
     return LedgerFiles.beside(database_file, head=head)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: ``1 entry``, ``2 entries``; the plural ends in s unless given."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as the terminal, and uncut where it goes into a file or a pipe."""
+    console = Console()
+    if not console.is_terminal:
+        wide = console.measure(table, options=console.options.update(max_width=_UNCUT)).maximum
+        console = Console(width=max(wide, 1))
+    console.print(table)
 
 
 def print_json(value: object) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from api.cli import options
 from api.cli.course import print_course
+from api.cli.progress import progress_bar
 from api.cli.verifying import examine, root_of_trust
 from ledger.errors import RejectedInput
 from ledger.signing.rfc3339 import parse_rfc3339
@@ -91,7 +92,7 @@ def report(  # noqa: PLR0913 - one parameter an option
     if not unverified:
         trust = root_of_trust(vkey, genesis)
         verification = examine(database, head_file=head_file, trust=trust).to_json()
-    with opened(database) as ledger:
+    with opened(database) as ledger, progress_bar("Writing the report"):
         views = Projections(ledger)
         try:
             views.follow()

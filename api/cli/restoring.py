@@ -20,15 +20,15 @@ from ledger.log.note import VerifierKey, split_note
 from ledger.publication.publishing import read_policy
 from ledger.service import LedgerFiles
 from ledger.storage.backup import Backup, read_backup
-from ledger.storage.regaining import BundleSupply, FileSupply, ReceiptSupply
 from ledger.storage.restoring import Restored, restore
+from ledger.storage.supplies import BundleSupply, FileSupply, ReceiptSupply
 from ledger.verification.bundle import BundleEvidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ledger.storage.database import Database
-    from ledger.storage.regaining import Supply
+    from ledger.storage.supplies import Supply
 
 INCOMPLETE: Final = 1
 """Exit status when the ledger is back, but will not sign."""
@@ -161,6 +161,7 @@ def _as_json(done: Restored) -> dict[str, object]:
         "kept": done.kept,
         "known_size": done.known.size,
         "missing": done.missing,
+        "nonconforming": done.nonconforming,
         "placed": done.placed,
         "refusal": None if done.refusal is None else done.refusal.code,
         "regained": done.regained,
@@ -181,6 +182,8 @@ def _tell(done: Restored, backup: Backup, supplies: Sequence[Supply]) -> None:
     ):
         if roles:
             click.echo(f"{sentence}: {', '.join(roles)}.")
+    for line in done.nonconforming:
+        click.echo(line)
     if report.withheld:
         click.echo(f"{report.withheld} sealed members have no opening here; their seals hold.")
     if done.refusal is not None:

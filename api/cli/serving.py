@@ -50,7 +50,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
     processes of their own, which are started again when they die.
     """
     address = f"[{host}]" if ":" in host else host
-    click.echo(f"Serving {database} on http://{address}:{port} until Ctrl-C.", err=True)
+    told = f"Serving {database} on http://{address}:{port} until Ctrl-C."
     serving.serve(
         database,
         host=host,
@@ -59,4 +59,5 @@ def serve(  # noqa: PLR0913 - one parameter an option
         head_file=head_file,
         witness_policy=witness_policy,
         stamping=StampingSettings.given(tsa_url, tsa_certificates, tsa_interval),
+        ready=lambda: click.echo(told, err=True),
     )

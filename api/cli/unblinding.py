@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from api.cli import options
 from api.client import LedgerReader
 from api.identity import Identity
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, TrustFailure
 from ledger.vocabulary import Role
+
+COULD_NOT: Final = 2
+TREATING: Final = "treating-physician"
 
 
 @click.command()
@@ -35,9 +39,8 @@ from ledger.vocabulary import Role
 @click.option(
     "--told",
     multiple=True,
-    default=("treating-physician",),
-    show_default=True,
-    help="Who is told the arm. May be repeated.",
+    help="Who is told the arm, beside you or in your place; it is broken for them even where you "
+    "may read it anyway. May be repeated [default: treating-physician].",
 )
 @click.option("--again", is_flag=True, help="Only read; break nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask whether this is the right subject.")
@@ -55,37 +58,62 @@ def unblind(  # noqa: PLR0913 - one parameter an option
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Break the blind of one subject and show the arm at once.
+    """Show the arm of one subject at once; who is masked breaks the blind by it.
 
     For a physician of the site, in any state of the trial. Everybody concerned will see that it
     happened and by whom, nobody sees the arm by it. The medical reason is due afterwards.
+
+    Whoever may read the arm anyway, or has broken this blind before, is shown it and breaks
+    nothing, unless --told names somebody else.
     """
     identity = Identity.load(identity_file)
-    if not again and not yes:
-        click.confirm(f"Break the blind of {subject_id}, for good?", abort=True, err=True)
     with LedgerReader(url, trial, identity, role=role) as ledger:
         try:
-            found = (
-                ledger.arm_of(subject_id)
-                if again
-                else ledger.break_blind(subject_id, told_to=told, reason_code=reason)
-            )
-        except LedgerError:
+            found = _read(ledger, subject_id, only=again) if again or not told else None
+            untouched = found is not None
+            if found is None:
+                if not yes:
+                    _ask(subject_id)
+                told_to = told or (TREATING,)
+                found = ledger.break_blind(subject_id, told_to=told_to, reason_code=reason)
+        except LedgerError as error:
+            click.echo(f"trial-ledger: {error}", err=True)
             click.echo(
                 "Without an answer in time, open the subject's sealed envelope. "
                 "To read once more what you have broken: trial-ledger unblind --again.",
                 err=True,
             )
-            raise
+            sys.exit(COULD_NOT)
     if as_json:
         options.print_json(found)
-    else:
-        _show(found)
+        return
+    _show(found)
+    if untouched and not again:
+        why = "You are not masked" if found["blind"] is None else "You had broken this blind before"
+        click.echo(f"  {why}; nothing was broken now. To break it for somebody else, name --told.")
+
+
+def _ask(subject_id: str) -> None:
+    click.confirm(f"Break the blind of {subject_id}, for good?", abort=True, err=True)
+
+
+def _read(ledger: LedgerReader, subject_id: str, *, only: bool) -> dict[str, Any] | None:
+    """The arm for whoever may read it already; None for whoever has to break the blind first.
+
+    With ``only`` nothing will be broken, and the refusal is raised.
+    """
+    try:
+        return ledger.arm_of(subject_id)
+    except TrustFailure as error:
+        if only or error.code not in ("unblinding.not-broken", "unblinding.not-entitled"):
+            raise
+        return None
 
 
 def _show(found: dict[str, Any]) -> None:
     click.echo(f"{found['subject']}: ARM {found['arm']}")
-    click.echo(f"  {found['arm_label']}; {found['planned_infusions']} infusion(s) planned")
+    planned = options.counted(found["planned_infusions"], "infusion")
+    click.echo(f"  {found['arm_label']}; {planned} planned")
     for row in found["allocations"]:
         click.echo(f"  allocated on {row['on']} by {row['method']}: {row['arm']}")
     blind = found["blind"]

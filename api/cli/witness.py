@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Column, Table
 
 from api.cli import options
@@ -81,7 +80,8 @@ def serve(
     if policy is not None:
         vkeys += [log.vkey for log in parse_policy(policy.read_bytes()).logs]
     settings = WitnessSettings(key=key, state=state, logs=trusted_logs(vkeys))
-    click.echo(f"witness on http://{host}:{port}, watching {len(settings.logs)} logs", err=True)
+    watched = options.counted(len(settings.logs), "log")
+    click.echo(f"witness on http://{host}:{port}, watching {watched}", err=True)
     serve_witness(settings, host=host, port=port)
 
 
@@ -105,7 +105,7 @@ def show(*, key: Path, state: Path, as_json: bool, evidence: bool) -> None:
     elif as_json:
         options.print_json(shown)
     else:
-        Console().print(_table(shown))
+        options.print_table(_table(shown))
 
 
 def _table(shown: dict[str, Any]) -> Table:

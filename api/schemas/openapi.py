@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, fields
 
+from api.list_state import ListState
 from api.statements import COMPACT, GENERAL, MANY, SEALED
 
 
@@ -82,6 +83,26 @@ class AllocationRead(Schema):
         allow_none=True,
         **said("The reader's own breaking of the blind, and until when its reason is due."),
     )
+
+
+class Readiness(Schema):
+    """How the service stands."""
+
+    status = fields.String(**said("Always ready.", enum=["ready"]))
+    entries = fields.Integer(**said("How many entries the log has."))
+    projections = fields.Integer(**said("How many of them the views have read."))
+    allocation = fields.String(
+        **said(
+            "Whether the service can randomize: it holds the allocation list that the log commits "
+            "to (ready), none (missing), another (other-list), or one that the log does not commit "
+            "to yet (uncommitted).",
+            enum=[state.value for state in ListState],
+        )
+    )
+    publication = fields.Dict(
+        allow_none=True, **said("What is published, and which witnesses cosign it.")
+    )
+    time_stamps = fields.Dict(allow_none=True, **said("The newest time stamp and its authority."))
 
 
 class Problem(Schema):

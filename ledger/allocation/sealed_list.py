@@ -264,7 +264,7 @@ def _malformed(path: Path) -> IntegrityFailure:
     return IntegrityFailure(
         "allocation.list-malformed",
         f"The file {path.name} is not a sealed allocation list.",
-        remedy="If it is a list in clear, run trial-ledger allocation seal.",
+        remedy="Put the list back as trial-ledger allocation draw wrote it.",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.events.declare import command, judgement
 from ledger.events.payload import Payload, PublicKey, Reason, Shape
 from ledger.events.signers import APPROVAL, AUTHORSHIP, held_by
@@ -18,7 +18,7 @@ class Owner(Shape):
     """The one person or system a key belongs to, for ever (21 CFR 11.100(a))."""
 
     kind = fields.one_of("Whether a person or a system.", "person", "system")
-    id = fields.holder_id("Source URI of the owner.")
+    id = names.holder_id("Source URI of the owner.")
     name = fields.text("Printed name; of a system, the system's name.", limit=200, example="Dr Li")
     organisation = fields.text("Organisation of the owner.", limit=200, required=False)
 
@@ -84,26 +84,26 @@ class Qualification(Shape):
 class RoleGranted(Payload):
     """A role begins for a person or system in the trial or at one site."""
 
-    holder = fields.holder_id("Who holds the role.")
+    holder = names.holder_id("Who holds the role.")
     role = fields.one_of("The role.", *sorted(Role), example="principal-investigator")
-    scope = fields.scope("Where it holds.")
+    scope = names.scope("Where it holds.")
     qualification = fields.part(Qualification, "What qualifies the holder.", required=False)
 
 
 class RoleRevoked(Payload):
     """A role ends."""
 
-    holder = fields.holder_id("Who held the role.")
+    holder = names.holder_id("Who held the role.")
     role = fields.one_of("The role.", *sorted(Role), example="principal-investigator")
-    scope = fields.scope("Where it held.")
+    scope = names.scope("Where it held.")
     reason = fields.part(Reason, "Why it ends.")
 
 
 class StaffDelegated(Payload):
     """The principal investigator delegates trial duties to a person (ICH E6(R3) 2.3.3)."""
 
-    person = fields.person_id("Who is delegated.", example="/sites/SY01/persons/crc-01")
-    site = fields.site_id("The site.")
+    person = names.person_id("Who is delegated.", example="/sites/SY01/persons/crc-01")
+    site = names.site_id("The site.")
     qualification = fields.part(Qualification, "What qualifies the person.")
     tasks = fields.several(
         fields.one_of("A duty.", *sorted(Task)), "The delegated duties.", least=1, most=20
@@ -115,9 +115,9 @@ class StaffDelegated(Payload):
 class DelegationEnded(Payload):
     """The principal investigator ends a delegation."""
 
-    delegation = fields.event_id("The staff.delegated event that ends.")
-    person = fields.person_id("Who was delegated.", example="/sites/SY01/persons/crc-01")
-    site = fields.site_id("The site.")
+    delegation = names.event_id("The staff.delegated event that ends.")
+    person = names.person_id("Who was delegated.", example="/sites/SY01/persons/crc-01")
+    site = names.site_id("The site.")
     ended_on = fields.day("Last day of the delegation.")
     reason = fields.part(Reason, "Why it ends.")
 
@@ -125,10 +125,10 @@ class DelegationEnded(Payload):
 class TrainingCompleted(Payload):
     """A person completed a training that tasks depend on."""
 
-    person = fields.person_id("Who was trained.", example="/sites/SY01/persons/crc-01")
+    person = names.person_id("Who was trained.", example="/sites/SY01/persons/crc-01")
     course = fields.code("The course.", example="gcp")
     version = fields.code("Version of the course.", example="1.0")
-    site = fields.site_id("The site of the one who attests it.", required=False)
+    site = names.site_id("The site of the one who attests it.", required=False)
     completed_on = fields.day("Day of completion.")
     tasks = fields.several(
         fields.one_of("A duty.", *sorted(Task)), "The duties it trains for.", most=20

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import ValidationError, validates_schema
 
 from ledger.allocation.slot import PERMUTED_BLOCKS
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.events.declare import command, fact, result
 from ledger.events.payload import Payload, Request, Shape
 from ledger.events.signers import APPROVAL, AUTHORSHIP, INVESTIGATORS, RECORDERS, decided, reported
@@ -19,20 +19,20 @@ PARTY = "A role such as treating-physician, participant or sponsor."
 class Stratum(Shape):
     """How many slots one stratum has."""
 
-    stratum = fields.stratum("The stratum.")
+    stratum = names.stratum("The stratum.")
     slots = fields.whole("Its number of slots.", least=1, most=100_000, example=92)
 
 
 class RandomizationListSealed(Payload):
     """The statistician commits to the whole list before the first subject."""
 
-    list_root = fields.sha256("Merkle root over the salted slots.")
+    list_root = names.sha256("Merkle root over the salted slots.")
     algorithm = fields.code("How the list was drawn.", example=PERMUTED_BLOCKS)
     strata = fields.several(
         fields.part(Stratum, "A stratum."), "The slots of each stratum.", least=1
     )
     total_slots = fields.whole("Number of slots in all.", least=1, most=100_000, example=92)
-    generator = fields.holder_id(
+    generator = names.holder_id(
         "Who drew the list; not site staff.", example="/sponsor/persons/stat-01"
     )
     protocol_version = fields.code("Version of the protocol it follows.", example="1.0")
@@ -47,7 +47,7 @@ class RandomizationListSealed(Payload):
 class SubjectRandomizationRequested(Payload):
     """A delegated person asks the ledger to randomize the subject."""
 
-    confirmation = fields.event_id("The eligibility.confirmed event it rests on.")
+    confirmation = names.event_id("The eligibility.confirmed event it rests on.")
     screening_number = fields.whole("Which screening.", least=1, most=99, required=False)
 
 
@@ -55,12 +55,12 @@ class SubjectRandomized(Payload):
     """The ledger allocated the subject: it opens one slot of the sealed list with its path."""
 
     request = fields.part(Request, "The request it answers.")
-    list_root = fields.sha256("Merkle root of the sealed list.")
+    list_root = names.sha256("Merkle root of the sealed list.")
     slot = fields.whole("The slot, counted from 1 within its stratum.", least=1, most=100_000)
-    stratum = fields.stratum("The stratum of the slot.")
-    path = fields.several(fields.sha256("A node."), "Inclusion path of the slot.", most=32)
+    stratum = names.stratum("The stratum of the slot.")
+    path = fields.several(names.sha256("A node."), "Inclusion path of the slot.", most=32)
     arm = fields.code("The arm.", sealed=Purpose.ALLOCATION, example="single")
-    slot_salt = fields.salt("Salt of the slot.", sealed=Purpose.ALLOCATION)
+    slot_salt = names.salt("Salt of the slot.", sealed=Purpose.ALLOCATION)
 
 
 class RandomizationRecorded(Payload):
@@ -68,11 +68,11 @@ class RandomizationRecorded(Payload):
 
     envelope_id = fields.code("The envelope.", example="ENV-017")
     slot = fields.whole("The slot in the envelope.", least=1, most=100_000, required=False)
-    stratum = fields.stratum("The stratum of the envelope.", required=False)
+    stratum = names.stratum("The stratum of the envelope.", required=False)
     arm = fields.code("The arm.", sealed=Purpose.ALLOCATION, example="single")
     opened_at = fields.instant("When the envelope was opened.")
-    opened_by = fields.person_id("Who opened it.", required=False)
-    downtime = fields.event_id("The downtime.started event.", required=False)
+    opened_by = names.person_id("Who opened it.", required=False)
+    downtime = names.event_id("The downtime.started event.", required=False)
 
 
 class BlindBroken(Payload):
@@ -89,7 +89,7 @@ class BlindBroken(Payload):
 class UnblindingReasonRecorded(Payload):
     """The medical reason of an unblinding, stated after the fact, and its impact."""
 
-    unblinding = fields.event_id("The blind.broken event.")
+    unblinding = names.event_id("The blind.broken event.")
     reason_code = fields.code("Reason as code.", example="medical-emergency")
     reason_text = fields.text("Reason in words.", required=False, sealed=Purpose.TEXT)
     told_to = fields.several(
@@ -110,8 +110,8 @@ class AccidentalUnblindingReported(Payload):
 class AllocationRevealRequested(Payload):
     """The statistician asks the ledger to open the whole list, once the data are locked."""
 
-    sealed_list = fields.event_id("The randomization-list.sealed event.")
-    locked = fields.event_id("The data.locked event in force.")
+    sealed_list = names.event_id("The randomization-list.sealed event.")
+    locked = names.event_id("The data.locked event in force.")
 
 
 class Share(Shape):
@@ -125,7 +125,7 @@ class AllocationRevealed(Payload):
     """The ledger opens design and seed: everybody can draw the whole list again and compare."""
 
     request = fields.part(Request, "The request it answers.")
-    list_root = fields.sha256("Merkle root of the sealed list.")
+    list_root = names.sha256("Merkle root of the sealed list.")
     algorithm = fields.code("How the list was drawn.", example=PERMUTED_BLOCKS)
     planned_number = fields.whole("Subjects planned in each stratum.", least=1, most=100_000)
     ratio = fields.several(fields.part(Share, "An arm's share."), "The ratio.", least=1, most=64)
@@ -135,9 +135,9 @@ class AllocationRevealed(Payload):
         most=64,
     )
     strata = fields.several(
-        fields.stratum("A stratum."), "The strata in list order.", least=1, most=1_000
+        names.stratum("A stratum."), "The strata in list order.", least=1, most=1_000
     )
-    seed = fields.salt("The seed, 32 bytes.")
+    seed = names.salt("The seed, 32 bytes.")
 
 
 TREATMENT = StreamFamily.TREATMENT

@@ -6,7 +6,7 @@ signed what and when. A consent that lacks something is recorded as it is: the d
 
 from __future__ import annotations
 
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.events.declare import fact, judgement
 from ledger.events.payload import Payload, Shape
 from ledger.events.signers import AUTHORSHIP, EXPLAINED, RECORDERS, decided, reported
@@ -19,9 +19,9 @@ class ConsentDiscussionHeld(Payload):
     """Someone explained the trial to the subject or the representative."""
 
     icf_version = fields.code("Version of the form that was explained.", example="1.0")
-    icf_sha256 = fields.sha256("SHA-256 of that form.", required=False)
+    icf_sha256 = names.sha256("SHA-256 of that form.", required=False)
     language = fields.language("Language of the discussion.")
-    leader = fields.person_id("Who led the discussion.")
+    leader = names.person_id("Who led the discussion.")
     mode = fields.one_of("How it was held.", "in-person", "telephone", "video")
     questions_answered = fields.flag("Whether all questions were answered.", required=False)
     minutes = fields.whole("How long it took, in minutes.", most=10_000, required=False)
@@ -57,7 +57,7 @@ class Consent(Payload):
     """What a consent holds, the first as well as a renewed one."""
 
     icf_version = fields.code("Version of the signed form.", example="1.0")
-    icf_sha256 = fields.sha256("SHA-256 of the signed form.")
+    icf_sha256 = names.sha256("SHA-256 of the signed form.")
     language = fields.language("Language of the signed form.")
     scopes = fields.several(
         fields.one_of("A scope.", *SCOPES), "What the subject consents to.", most=len(SCOPES)
@@ -75,7 +75,7 @@ class Consent(Payload):
     participant_signed_at = fields.instant(
         "When the subject or the representative signed; absent if unsigned.", required=False
     )
-    leader = fields.person_id("Who led the discussion.")
+    leader = names.person_id("Who led the discussion.")
     leader_signed_at = fields.instant(
         "When the leader signed the form; absent if unsigned.", required=False
     )
@@ -91,7 +91,7 @@ class ConsentObtained(Consent):
 class ConsentRenewed(Consent):
     """The subject consented again: on a new version, or in person after regaining capacity."""
 
-    requirement = fields.event_id("The reconsent.required event this answers.", required=False)
+    requirement = names.event_id("The reconsent.required event this answers.", required=False)
 
 
 class ConsentDeclined(Payload):
@@ -108,7 +108,7 @@ class ReconsentRequired(Payload):
     """New information matters to the subject: consent on a new version is due."""
 
     icf_version = fields.code("Version to consent to.", example="2.0")
-    icf_sha256 = fields.sha256("SHA-256 of that form.")
+    icf_sha256 = names.sha256("SHA-256 of that form.")
     trigger = fields.code("What asks for it.", example="protocol-amendment")
     due = fields.instant("Until when.")
 
@@ -126,7 +126,7 @@ class ConsentWithdrawn(Payload):
         required=False,
     )
     effective_at = fields.instant("From when; absent: the event's time.", required=False)
-    told_to = fields.person_id("Who was told.", required=False)
+    told_to = names.person_id("Who was told.", required=False)
     reason_code = fields.code("Reason as code, if one was given.", required=False)
     reason_text = fields.text(
         "Reason in words, if one was given.", required=False, sealed=Purpose.TEXT

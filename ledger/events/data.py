@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.events.declare import command, fact, judgement, result
 from ledger.events.payload import Payload, Reason, Request, Shape
 from ledger.events.signers import APPROVAL, AUTHORSHIP, RECORDERS, decided, reported
@@ -19,7 +19,7 @@ from ledger.vocabulary import Purpose, Role, SigningRule, StreamFamily, Task
 class Change(Shape):
     """One member that changes: where, from what, to what."""
 
-    pointer = fields.pointer("JSON pointer into the event: /time or below /data.")
+    pointer = names.pointer("JSON pointer into the event: /time or below /data.")
     old = fields.any_value("The value as it stands; null where there is none.", example="34.2")
     new = fields.any_value("The value as it should be; null to take it away.", example="43.2")
 
@@ -44,7 +44,7 @@ class DataCorrected(Payload):
     what the record conceals.
     """
 
-    target = fields.event_id("The event to correct.")
+    target = names.event_id("The event to correct.")
     changes = fields.several(
         fields.part(Change, "A change."),
         "The changes, one a member; empty only if all changes are sealed.",
@@ -66,7 +66,7 @@ class DataCorrected(Payload):
     )
     reason = fields.part(Reason, "Why (R-06).")
     source_ref = fields.text("The source that supports it.", limit=200, example="Lab print-out 17")
-    requested_by = fields.person_id("Who asked for it, if not the signer.", required=False)
+    requested_by = names.person_id("Who asked for it, if not the signer.", required=False)
 
     @validates_schema
     def _at_least_one(self, data: dict[str, Any], **kwargs: object) -> None:
@@ -79,17 +79,17 @@ class DataCorrected(Payload):
 class DataVoided(Payload):
     """The site ends a record that should not be where it is, such as one on the wrong subject."""
 
-    target = fields.event_id("The event to void.")
+    target = names.event_id("The event to void.")
     reason = fields.part(Reason, "Why (R-06).")
     source_ref = fields.text("The source that supports it.", limit=200, example="Ward book, p. 17")
-    belongs_to = fields.subject_id("The subject it belongs to, if known.", required=False)
+    belongs_to = names.subject_id("The subject it belongs to, if known.", required=False)
 
 
 class RecordSigned(Payload):
     """A person signs a record that is there, the first time or again after a correction."""
 
-    target = fields.event_id("The event that is signed.")
-    target_sha256 = fields.sha256("SHA-256 of its entry.", required=False)
+    target = names.event_id("The event that is signed.")
+    target_sha256 = names.sha256("SHA-256 of its entry.", required=False)
     statement = fields.text(
         "What the signature says.", limit=500, example="I have reviewed this record."
     )
@@ -98,7 +98,7 @@ class RecordSigned(Payload):
 class DeviationReported(Payload):
     """A person reports a departure from the protocol, the GCP guideline or the law."""
 
-    anchor = fields.event_id("The event it hangs on.")
+    anchor = names.event_id("The event it hangs on.")
     rule = fields.code("The rule it falls under, if one fits.", required=False, example="DV-18")
     category = fields.code("Category.", required=False, example="treatment")
     description = fields.text("What happened.", sealed=Purpose.TEXT)
@@ -110,7 +110,7 @@ class DeviationAssessed(Payload):
     """A person explains a deviation and judges whether it is important (ICH E3 Q&A 7)."""
 
     rule = fields.code("The rule of the deviation.", example="DV-18")
-    anchor = fields.event_id("The event the deviation hangs on.")
+    anchor = names.event_id("The event the deviation hangs on.")
     important = fields.flag("Whether it may affect rights, safety, or the data's reliability.")
     category = fields.code("Category.", required=False, example="treatment")
     explanation = fields.text("How it came about.")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields
 
 from ledger.errors import RejectedInput
 from ledger.events.clear_text import refuse_identifiers
@@ -36,7 +37,9 @@ class EventType:
         try:
             self.schema.load(data, partial=tuple(self.rule.sealed) if withheld else None)
         except ValidationError as error:
-            where, message = first_problem(error.messages_dict)
+            messages = error.messages_dict
+            # A misspelt member is missing too; that it is misspelt says more.
+            where, message = unknown_member(messages, self.schema) or first_problem(messages)
             raise RejectedInput(
                 "schema.invalid-member",
                 f"In {self.name}, {where or '/data'}: {message}",
@@ -64,6 +67,53 @@ def first_problem(messages: Mapping[Any, object], path: str = "") -> tuple[str, 
             return here, " ".join(str(item) for item in value)
         return here, str(value)
     return path, "The payload is not valid."
+
+
+def unknown_member(
+    messages: Mapping[Any, object], schema: Schema, path: str = ""
+) -> tuple[str, str] | None:
+    """The first member of a message tree that the schema does not know, and what may be meant."""
+    for key, value in messages.items():
+        if value == [schema.error_messages["unknown"]]:
+            close = get_close_matches(str(key), _members(schema), n=1)
+            meant = f" Did you mean {close[0]}?" if close else ""
+            return f"{path}/{key}", f"There is no such member.{meant}"
+    for key, value in messages.items():
+        inner = _members(schema).get(str(key))
+        here = f"{path}/{key}"
+        if isinstance(inner, fields.List) and isinstance(value, Mapping):
+            found = _in_list(value, inner.inner, here)
+        elif isinstance(inner, fields.Nested) and isinstance(value, Mapping):
+            found = unknown_member(value, _shape(inner), here)
+        else:
+            found = None
+        if found is not None:
+            return found
+    return None
+
+
+def _in_list(
+    messages: Mapping[Any, object], inner: fields.Field[Any], path: str
+) -> tuple[str, str] | None:
+    if not isinstance(inner, fields.Nested):
+        return None
+    found = (
+        unknown_member(value, _shape(inner), f"{path}/{index}")
+        for index, value in messages.items()
+        if isinstance(value, Mapping)
+    )
+    return next(filter(None, found), None)
+
+
+def _shape(nested: fields.Nested) -> Schema:
+    shape = nested.schema
+    if not isinstance(shape, Schema):
+        raise TypeError("The vocabulary nests schemas alone.")
+    return shape
+
+
+def _members(schema: Schema) -> dict[str, fields.Field[Any]]:
+    return {field.data_key or name: field for name, field in schema.fields.items()}
 
 
 def event_type(

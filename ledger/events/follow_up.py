@@ -6,7 +6,7 @@ infusions the subject had. Laboratory inputs of a visit are ``lab-result.recorde
 
 from __future__ import annotations
 
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.events.declare import fact
 from ledger.events.payload import PartialDate, Payload, Reason
 from ledger.events.signers import RECORDERS, reported
@@ -35,7 +35,7 @@ class ClinicalAssessmentRecorded(Payload):
     diuretics = fields.flag("Whether the subject takes diuretics.", required=False)
     encephalopathy_grade = fields.whole("West Haven grade, 0 to 4.", most=4, required=False)
     method = fields.code("How it was assessed.", required=False, example="west-haven")
-    assessor = fields.person_id("Who assessed.", example="/sites/SY01/persons/oa-01")
+    assessor = names.person_id("Who assessed.", example="/sites/SY01/persons/oa-01")
     assessor_masked = fields.flag("Whether the assessor did not know the arm.")
 
 
@@ -70,7 +70,7 @@ class AdverseEvent(Payload):
         "unknown",
         required=False,
     )
-    follows = fields.event_id("The first report, when this is a follow-up.", required=False)
+    follows = names.event_id("The first report, when this is a follow-up.", required=False)
     narrative = fields.text("The course in words.", required=False, sealed=Purpose.TEXT)
 
 
@@ -108,7 +108,7 @@ class DeathRecorded(Payload):
     cause_code = fields.code("Cause as code.", required=False, example="K72.9")
     cause_text = fields.text("Cause in words.", required=False, sealed=Purpose.TEXT)
     source = fields.code("Where it is known from.", required=False, example="hospital")
-    adverse_event = fields.event_id("The serious adverse event it ended.", required=False)
+    adverse_event = names.event_id("The serious adverse event it ended.", required=False)
 
 
 class TransplantRecorded(Payload):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.events.declare import fact
 from ledger.events.payload import Payload, Quantity, Reason
 from ledger.events.signers import CHECKED, RECORDERS, reported
@@ -18,7 +18,7 @@ class InfusionEvent(Payload):
 class InfusionAdministered(InfusionEvent):
     """An infusion was given, as it was given, within its window or not."""
 
-    lot = fields.lot_id("The lot.")
+    lot = names.lot_id("The lot.")
     bag_ids = fields.several(
         fields.code("A bag.", example="B-0001"), "The bags infused.", least=1, most=50
     )
@@ -35,9 +35,9 @@ class InfusionAdministered(InfusionEvent):
     scan_bag = fields.scan(
         "What the bedside scan of the bag read.", required=False, example="B-0001"
     )
-    given_by = fields.person_id("Who gave it.", required=False)
+    given_by = names.person_id("Who gave it.", required=False)
     checked_by = fields.several(
-        fields.person_id("A person."), "Who checked subject and bag.", most=10, required=False
+        names.person_id("A person."), "Who checked subject and bag.", most=10, required=False
     )
     premedication = fields.several(
         fields.text("A drug and its dose.", limit=200), "Premedication.", most=20, required=False
@@ -48,7 +48,7 @@ class InfusionNotGiven(InfusionEvent):
     """A planned infusion was not given."""
 
     reason = fields.part(Reason, "Why.")
-    lot = fields.lot_id("The lot that was prepared.", required=False)
+    lot = names.lot_id("The lot that was prepared.", required=False)
     bag_ids = fields.several(
         fields.code("A bag.", example="B-0001"), "The bags prepared.", most=50, required=False
     )

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from marshmallow import RAISE, Schema, ValidationError, validates_schema
 
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.events.strict_fields import matching
 
 
@@ -47,8 +47,8 @@ class Reason(Shape):
 class Originator(Shape):
     """Who or what originated the data where that is not the signer (FDA 2024 Q20)."""
 
-    person = fields.person_id("The person who observed or decided.", required=False)
-    on_behalf_of = fields.person_id("The person for whom this was done.", required=False)
+    person = names.person_id("The person who observed or decided.", required=False)
+    on_behalf_of = names.person_id("The person for whom this was done.", required=False)
     device = fields.code("The instrument that produced the data.", required=False)
 
 
@@ -146,6 +146,6 @@ class PublicKey(Shape):
 class Request(Shape):
     """The recorded command that a result answers."""
 
-    id = fields.event_id("Id of the command's event.")
+    id = names.event_id("Id of the command's event.")
     seq = fields.whole("Position of the command's entry in the log.")
-    sha256 = fields.sha256("SHA-256 of the command's entry.")
+    sha256 = names.sha256("SHA-256 of the command's entry.")

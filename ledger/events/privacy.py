@@ -6,7 +6,7 @@ and proofs stay valid. What was allocated to a subject is never erased.
 
 from __future__ import annotations
 
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.events.declare import command
 from ledger.events.payload import Payload
 from ledger.events.signers import APPROVAL, held_by
@@ -32,8 +32,8 @@ class Decision(Payload):
     decision = fields.text(
         "Where the decision is found.", limit=200, example="Data protection file 2024-07"
     )
-    decision_sha256 = fields.sha256("SHA-256 of the decision.", required=False)
-    approver = fields.person_id(
+    decision_sha256 = names.sha256("SHA-256 of the decision.", required=False)
+    approver = names.person_id(
         "Who approved it; signs too, and is not the one who asks.",
         example="/sponsor/persons/dpo-01",
     )
@@ -47,7 +47,7 @@ class PersonalDataErased(Decision):
     for allocation, what stands in clear, and what is recorded later are not concerned.
     """
 
-    subject_id = fields.subject_id("The subject.")
+    subject_id = names.subject_id("The subject.")
     purposes = fields.several(
         fields.one_of("A purpose.", Purpose.IDENTITY.value, Purpose.TEXT.value),
         "What is erased.",
@@ -64,9 +64,9 @@ class PersonalDataRestricted(Decision):
     still be computed; copies that were handed out before cannot be called back.
     """
 
-    target = fields.event_id("The event that holds them.")
+    target = names.event_id("The event that holds them.")
     pointers = fields.several(
-        fields.pointer("JSON pointer to a text below /data.", example="/data/reason/text"),
+        names.pointer("JSON pointer to a text below /data.", example="/data/reason/text"),
         "The members concerned.",
         least=1,
         most=50,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.events.declare import command, fact, judgement, result
 from ledger.events.payload import Payload, Quantity, Reason, Request, Shape
 from ledger.events.signers import APPROVAL, AUTHORSHIP, CHECKED, RECORDERS, decided, reported
@@ -22,47 +22,47 @@ class LotBag(Shape):
 class LotReceived(Payload):
     """A lot arrived at a site."""
 
-    lot = fields.lot_id("The lot.")
-    site = fields.site_id("The receiving site.")
+    lot = names.lot_id("The lot.")
+    site = names.site_id("The receiving site.")
     donor_code = fields.pseudonym("The donor.")
     passage = fields.whole("Passage of the cells.", most=99, example=5)
     manufactured = fields.day("Day of manufacture.")
     expiry = fields.instant("Until when it may be used.")
     bags = fields.several(fields.part(LotBag, "A bag."), "The bags received.", least=1)
-    certificate_sha256 = fields.sha256("SHA-256 of the certificate of analysis.", required=False)
+    certificate_sha256 = names.sha256("SHA-256 of the certificate of analysis.", required=False)
     temperature_min = fields.part(Quantity, "Lowest temperature in transport.", required=False)
     temperature_max = fields.part(Quantity, "Highest temperature in transport.", required=False)
-    received_by = fields.person_id("Who received it.", required=False)
+    received_by = names.person_id("Who received it.", required=False)
 
 
 class LotReleased(Payload):
     """The pharmacist judges the lot fit for use in the trial."""
 
-    lot = fields.lot_id("The lot.")
+    lot = names.lot_id("The lot.")
     viability_percent = fields.percent("Viability at release.")
-    certificate_sha256 = fields.sha256("SHA-256 of the release certificate.")
+    certificate_sha256 = names.sha256("SHA-256 of the release certificate.")
     reason = fields.part(Reason, "Why, when the release follows a quarantine.", required=False)
 
 
 class LotQuarantined(Payload):
     """The pharmacist bars the lot until further judgement."""
 
-    lot = fields.lot_id("The lot.")
+    lot = names.lot_id("The lot.")
     reason = fields.part(Reason, "Why.")
 
 
 class LotRecalled(Payload):
     """The lot is called back for good."""
 
-    lot = fields.lot_id("The lot.")
+    lot = names.lot_id("The lot.")
     reason = fields.part(Reason, "Why.")
 
 
 class BagReleaseRequested(Payload):
     """The pharmacy asks the ledger to release a bag for one infusion of the subject."""
 
-    subject_id = fields.subject_id("The subject.")
-    lot = fields.lot_id("The lot.")
+    subject_id = names.subject_id("The subject.")
+    lot = names.lot_id("The lot.")
     bag_id = fields.code("The bag.", example=BAG)
     infusion_number = fields.whole("Which infusion, from 1.", least=1, most=99)
     scan_subject = fields.scan("What the scan of the subject's label read.")
@@ -73,7 +73,7 @@ class BagReleased(Payload):
     """The ledger released the bag for one infusion of the subject."""
 
     request = fields.part(Request, "The request it answers.")
-    lot = fields.lot_id("The lot.")
+    lot = names.lot_id("The lot.")
     bag_id = fields.code("The bag.", example=BAG)
     infusion_number = fields.whole("Which infusion, from 1.", least=1, most=99)
 
@@ -81,7 +81,7 @@ class BagReleased(Payload):
 class BagEvent(Payload):
     """What happened to one bag of a lot."""
 
-    lot = fields.lot_id("The lot.")
+    lot = names.lot_id("The lot.")
     bag_id = fields.code("The bag.", example=BAG)
 
 
@@ -90,8 +90,8 @@ class BagCustodyTransferred(BagEvent):
 
     from_location = fields.code("Where it was.", example="pharmacy-ln2")
     to_location = fields.code("Where it went.", example="ward-3")
-    handed_over_by = fields.person_id("Who handed it over.", required=False)
-    received_by = fields.person_id("Who received it.", required=False)
+    handed_over_by = names.person_id("Who handed it over.", required=False)
+    received_by = names.person_id("Who received it.", required=False)
     temperature_min = fields.part(Quantity, "Lowest temperature on the way.", required=False)
     temperature_max = fields.part(Quantity, "Highest temperature on the way.", required=False)
 
@@ -100,7 +100,7 @@ class BagThawed(BagEvent):
     """A bag was thawed; its time to the start of infusion runs."""
 
     thawed_at = fields.instant("When thawing ended; absent: the event's time.", required=False)
-    thawed_by = fields.person_id("Who thawed it.", required=False)
+    thawed_by = names.person_id("Who thawed it.", required=False)
     viability_percent = fields.percent("Viability after thawing.", required=False)
     temperature = fields.part(Quantity, "Temperature of the bath.", required=False)
 
@@ -109,15 +109,15 @@ class BagReturned(BagEvent):
     """A bag came back unused, or what was left of it."""
 
     to_location = fields.code("Where it went.", example="pharmacy-ln2")
-    received_by = fields.person_id("Who took it back.", required=False)
+    received_by = names.person_id("Who took it back.", required=False)
     reason = fields.part(Reason, "Why it came back.", required=False)
 
 
 class BagDestroyed(BagEvent):
     """A bag was destroyed and cannot be used."""
 
-    destroyed_by = fields.person_id("Who destroyed it.", required=False)
-    witnessed_by = fields.person_id("Who saw it.", required=False)
+    destroyed_by = names.person_id("Who destroyed it.", required=False)
+    witnessed_by = names.person_id("Who saw it.", required=False)
     method = fields.code("How.", required=False, example="incineration")
     reason = fields.part(Reason, "Why.")
 
@@ -125,10 +125,10 @@ class BagDestroyed(BagEvent):
 class StockCounted(Payload):
     """Somebody counted the bags of a lot that are in stock."""
 
-    lot = fields.lot_id("The lot.")
-    site = fields.site_id("Where.")
+    lot = names.lot_id("The lot.")
+    site = names.site_id("Where.")
     bag_ids = fields.several(fields.code("A bag.", example=BAG), "The bags that were there.")
-    counted_by = fields.person_id("Who counted.", required=False)
+    counted_by = names.person_id("Who counted.", required=False)
 
 
 LOT = StreamFamily.LOT

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.events.declare import command, fact, judgement
 from ledger.events.payload import PartialDate, Payload, Quantity, ReferenceRange
 from ledger.events.signers import APPROVAL, AUTHORSHIP, RECORDERS, decided, reported
@@ -19,13 +19,13 @@ RESULTS = ("MET", "NOT_MET", "PRESENT", "ABSENT", "NOT_APPLICABLE", "INDETERMINA
 class SubjectIdentified(Payload):
     """The site gives a person a subject id; a taken id is refused."""
 
-    subject_id = fields.subject_id("The pseudonym.")
+    subject_id = names.subject_id("The pseudonym.")
     sex = fields.one_of("Sex.", *SEXES)
     birth_date = fields.part(PartialDate, "Date of birth.", required=False, sealed=Purpose.IDENTITY)
     birth_year = fields.whole(
         "Year of birth, if nothing more.", least=1900, most=2100, required=False
     )
-    identity_check = fields.sha256(
+    identity_check = names.sha256(
         "HMAC of the person's identity under a key the site holds.",
         required=False,
         sealed=Purpose.IDENTITY,
@@ -166,7 +166,7 @@ class ProcedureRecorded(Payload):
     for_trial = fields.flag("Whether done for the trial rather than for usual care.")
     started_at = fields.instant("When it began; absent: the event's time.", required=False)
     visit = fields.code("The visit it belongs to.", required=False)
-    report_sha256 = fields.sha256("SHA-256 of the report.", required=False)
+    report_sha256 = names.sha256("SHA-256 of the report.", required=False)
     findings = fields.text("What was found.", required=False, sealed=Purpose.TEXT)
 
 
@@ -176,7 +176,7 @@ class CriterionAssessed(Payload):
     criterion_id = fields.code("The criterion.", example="IN01")
     result = fields.one_of("The judgement.", *RESULTS)
     basis = fields.one_of("What it rests on.", "derived", "evidence", "judgement")
-    evidence = fields.several(fields.event_id("An event."), "The events it rests on.", most=100)
+    evidence = fields.several(names.event_id("An event."), "The events it rests on.", most=100)
     comment = fields.text("Reason in words.", required=False, sealed=Purpose.TEXT)
 
 
@@ -185,7 +185,7 @@ class EligibilityConfirmed(Payload):
 
     criteria_version = fields.code("Version of the set of criteria.", example="1.0")
     assessments = fields.several(
-        fields.event_id("A criterion.assessed event."),
+        names.event_id("A criterion.assessed event."),
         "The assessment of each criterion.",
         least=1,
         most=100,
@@ -198,7 +198,7 @@ class EligibilityConfirmed(Payload):
 class EligibilityRevoked(Payload):
     """A physician takes the confirmation back."""
 
-    confirmation = fields.event_id("The eligibility.confirmed event.", required=False)
+    confirmation = names.event_id("The eligibility.confirmed event.", required=False)
     criteria = fields.several(
         fields.code("A criterion."), "The criteria concerned.", required=False
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.events.declare import command, fact, judgement, result
 from ledger.events.payload import Payload, PublicKey, Reason, Shape
 from ledger.events.signers import APPROVAL, AUTHORSHIP, held_by
@@ -13,7 +13,7 @@ from ledger.vocabulary import Role, SigningRule, StreamFamily
 class Sponsor(Shape):
     """The sponsor, whose root key signs entry 0 and is certified by it."""
 
-    id = fields.person_id(
+    id = names.person_id(
         "Source URI of the sponsor's root key holder.", example="/sponsor/persons/root"
     )
     name = fields.text("Printed name.", limit=200, example="Sponsor of the trial")
@@ -23,7 +23,7 @@ class Sponsor(Shape):
 class TrialOpened(Payload):
     """The ledger and the sponsor open the trial: entry 0, the root of trust."""
 
-    trial_id = fields.trial_id("Identifier of the trial.")
+    trial_id = names.trial_id("Identifier of the trial.")
     origin = matching(
         "Origin of the log's checkpoints; the name in its verifier keys.",
         {},
@@ -48,7 +48,7 @@ class TrialOpened(Payload):
     statement_key = fields.part(PublicKey, "The key under which the ledger signs statements.")
     sponsor = fields.part(Sponsor, "The sponsor and its root key.")
     protocol = fields.json_object("The protocol configuration.")
-    protocol_sha256 = fields.sha256("SHA-256 of the protocol configuration's canonical JSON.")
+    protocol_sha256 = names.sha256("SHA-256 of the protocol configuration's canonical JSON.")
     demonstration = fields.flag("Whether this is a demonstration and no trial.", example=False)
 
 
@@ -57,7 +57,7 @@ class ProtocolAmended(Payload):
 
     version = fields.code("Version of the protocol.", example="2.0")
     protocol = fields.json_object("The whole new protocol configuration.")
-    protocol_sha256 = fields.sha256("SHA-256 of the protocol configuration's canonical JSON.")
+    protocol_sha256 = names.sha256("SHA-256 of the protocol configuration's canonical JSON.")
     effective_from = fields.instant("From when the new version holds.")
     reason = fields.part(Reason, "Why the protocol was amended.")
 
@@ -78,19 +78,19 @@ class DocumentApproved(Payload):
     title = fields.text("Title of the document.", limit=300, required=False)
     version = fields.code("Version of the document.", example="1.0")
     language = fields.language("Language of the document.")
-    sha256 = fields.sha256("SHA-256 of the document.")
+    sha256 = names.sha256("SHA-256 of the document.")
     body = fields.text("The deciding body.", limit=200, example="Institutional ethics committee")
     decision = fields.one_of("The decision.", "approved", "rejected", "withdrawn")
     approved_on = fields.day("Day of the decision.")
     effective_from = fields.instant("From when the document may be used.")
     effective_to = fields.instant("Until when it may be used.", required=False)
-    site = fields.site_id("The site it is for; absent for all.", required=False)
+    site = names.site_id("The site it is for; absent for all.", required=False)
 
 
 class SiteActivated(Payload):
     """The sponsor activates a site after its approvals (ICH E6(R3) 4.3.5)."""
 
-    site = fields.site_id("The site.")
+    site = names.site_id("The site.")
     name = fields.text("Name of the site.", limit=200, example="General Hospital")
     timezone = matching(
         "IANA time zone in which the site's days are counted.",
@@ -100,7 +100,7 @@ class SiteActivated(Payload):
         example="Asia/Shanghai",
     )
     approvals = fields.several(
-        fields.event_id("A document.approved event."), "The approvals this rests on.", least=1
+        names.event_id("A document.approved event."), "The approvals this rests on.", least=1
     )
     activated_on = fields.day("Day of activation.")
     country = matching(
@@ -115,7 +115,7 @@ class SiteActivated(Payload):
 class SiteSuspended(Payload):
     """The sponsor suspends a site; commands on its subjects are refused from then on."""
 
-    site = fields.site_id("The site.")
+    site = names.site_id("The site.")
     reason = fields.part(Reason, "Why the site is suspended.")
 
 
@@ -134,14 +134,14 @@ class DataLocked(Payload):
 class DataUnlocked(Payload):
     """The sponsor unlocks the trial's data, with the reason (ICH E6(R3) 3.16.2(e))."""
 
-    locked = fields.event_id("The data.locked event that ends.")
+    locked = names.event_id("The data.locked event that ends.")
     reason = fields.part(Reason, "Why the data are unlocked.")
 
 
 class DowntimeStarted(Payload):
     """The electronic way is out of service; backup envelopes may be used."""
 
-    site = fields.site_id("The site concerned; absent for all.", required=False)
+    site = names.site_id("The site concerned; absent for all.", required=False)
     affected = fields.several(fields.code("A function or system."), "What is out of service.")
     cause = fields.text("Cause as far as known.", required=False)
 
@@ -149,16 +149,16 @@ class DowntimeStarted(Payload):
 class DowntimeEnded(Payload):
     """The electronic way is back in service."""
 
-    started = fields.event_id("The downtime.started event that ends.")
+    started = names.event_id("The downtime.started event that ends.")
     evidence = fields.text("How it was made sure that nothing is lost.", required=False)
 
 
 class DossierIssued(Payload):
     """The ledger commits to the head of one stream before its dossier leaves the house."""
 
-    stream = fields.stream("The stream of the dossier.")
+    stream = names.stream("The stream of the dossier.")
     stream_seq = fields.whole("Position of its last link.")
-    link = fields.sha256("SHA-256 of its last link.")
+    link = names.sha256("SHA-256 of its last link.")
     purpose = fields.text("What the dossier is for.", limit=300)
 
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from api.bundling import policy_bytes
 from api.cli.bundling import bundle
 from api.cli.verifying import COULD_NOT_CHECK, DAMAGED, verify
+from ledger.errors import Unavailable
 from ledger.log.cosignature import Cosigner, open_cosigned
 from ledger.log.policy import parse_policy
 from ledger.verification.dossier import is_of_masked, verify_dossier
@@ -142,7 +143,6 @@ def test_the_service_serves_the_bundle_the_command_writes(
     served = answer.get_data()
     assert answer.content_length == len(served)
     answer.close()
-    built.close()
     run(built, "--out", str(tmp_path / "one.zip"))
     assert (tmp_path / "one.zip").read_bytes() == served
 
@@ -194,3 +194,29 @@ def test_a_policy_goes_along_in_one_form(closed: BuiltLedger, tmp_path: Path) ->
     demanded = CliRunner().invoke(verify, [str(path), "--policy", str(policy)])
     assert demanded.exit_code == DAMAGED
     assert demanded.stdout.startswith("cosignatures.quorum")
+
+
+def test_a_bundle_of_a_ledger_in_doubt_says_so(closed: BuiltLedger, tmp_path: Path) -> None:
+    """It is evidence and stays sound in itself; one that signs holds no such word."""
+    sure, doubtful = tmp_path / "sure.zip", tmp_path / "doubtful.zip"
+    assert run(closed, "--out", str(sure)).exit_code == 0
+    closed.files.head.unlink()
+    assert run(closed, "--out", str(doubtful)).exit_code == 0
+    assert "doubt" not in json.loads(members_of(sure)["manifest.json"])
+    manifest = json.loads(members_of(doubtful)["manifest.json"])
+    assert "head file" in manifest["doubt"]
+    assert manifest["doubt"] in members_of(doubtful)["README.txt"].decode()
+    trust = ["--key", closed.vkey, "--genesis", closed.ledger.genesis.record.sha256]
+    assert CliRunner().invoke(verify, [str(doubtful), *trust]).exit_code == 0
+
+
+def test_no_dossier_is_issued_by_a_ledger_in_doubt(closed: BuiltLedger, tmp_path: Path) -> None:
+    """Its commitment would have to be signed."""
+    closed.files.head.unlink()
+    with pytest.raises(Unavailable) as refused:
+        run(
+            closed, "--out", str(tmp_path / "one.zip"), "--subject", "SY01-0001",
+            "--purpose", "Monitoring",
+        )  # fmt: skip
+    assert refused.value.code == "ledger.refuses-to-sign"
+    assert not list(tmp_path.glob("one.zip*"))

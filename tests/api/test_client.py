@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 import stat
-import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import urllib3
 
 from api.client import Identity, LedgerClient, Rejected
 from ledger.errors import IntegrityFailure, LedgerError, RejectedInput, TrustFailure, Unavailable
@@ -20,16 +15,18 @@ from ledger.log.note import VerifierKey
 from ledger.log.proof import parse_receipt, verify_receipt
 from ledger.signing.ledger_keys import LedgerKeys
 from ledger.signing.rfc3339 import parse_rfc3339
+from tests.api.relay import answer, between
 from tests.build_ledger import COORDINATOR, EDC, INVESTIGATOR, ORIGIN, TRIAL, seed_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
     from api.identity import SignedEvent
     from tests.api.conftest import Running
 
 AT = parse_rfc3339("2024-03-01T01:00:00Z")
-Fault = Callable[[BaseHTTPRequestHandler, int, bytes], bool]
 
 
 @pytest.fixture
@@ -59,43 +56,6 @@ def connect(server: Running, url: str | None = None, **more: Any) -> LedgerClien
     """A client that does not sleep."""
     vkey = more.pop("vkey", server.built.vkey)
     return LedgerClient(url or server.url, TRIAL, vkey=vkey, sleep=lambda _: None, **more)
-
-
-@contextmanager
-def between(server: Running, fault: Fault) -> Iterator[str]:
-    """A relay before the server; ``fault`` may spoil an answer and says whether it did."""
-
-    class Relay(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            kept = ("Content-Type", "Demonstration-Time")
-            headers = {name: self.headers[name] for name in kept if name in self.headers}
-            found = urllib3.request(
-                "POST", server.url + self.path, body=body, headers=headers, retries=False
-            )
-            if not fault(self, found.status, found.data):
-                answer(self, found.status, found.data)
-
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    relay = ThreadingHTTPServer(("127.0.0.1", 0), Relay)
-    thread = threading.Thread(target=relay.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{relay.server_port}"
-    relay.shutdown()
-    relay.server_close()
-    thread.join()
-
-
-def answer(handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
-    """Write an answer."""
-    handler.send_response(status)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
 
 
 def test_five_lines_post_an_event_and_keep_its_receipt(
@@ -214,6 +174,27 @@ def test_a_ledger_that_stays_away_is_reported_after_bounded_attempts(
     assert len(pauses) == 8
     assert pauses == sorted(pauses)
     assert pauses[-1] == 5.0
+
+
+def test_the_reason_of_a_ledger_that_takes_nothing_is_told(
+    server: Running, coordinator: Identity
+) -> None:
+    """What its last problem said, and what it advised."""
+
+    def fault(handler: BaseHTTPRequestHandler, _status: int, _body: bytes) -> bool:
+        problem = {"detail": "The disk is full.", "remedy": "Make room."}
+        answer(handler, 503, json.dumps(problem).encode())
+        return True
+
+    with (
+        between(server, fault) as url,
+        connect(server, url, attempts=2) as ledger,
+        pytest.raises(Unavailable) as caught,
+    ):
+        ledger.post(identified(coordinator, 25), demonstration_time=AT)
+    assert caught.value.code == "client.no-answer"
+    assert "The disk is full (status 503)" in str(caught.value)
+    assert "Make room. Keep the signed event" in str(caught.value)
 
 
 def other_statement(told: dict[str, Any]) -> None:

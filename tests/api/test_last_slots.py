@@ -16,7 +16,8 @@ from ledger.allocation.sealed_list import SealedList
 from ledger.application import LedgerApplication
 from ledger.record import read_record
 from ledger.signing.rfc3339 import format_recorded_at
-from tests.api.build_last_slots import SLOTS, STRATUM, WAITING, small_trial, waiting
+from tests.api.build_last_slots import SLOTS, WAITING, small_trial, waiting
+from tests.build_screened import STRATUM
 
 if TYPE_CHECKING:
     from collections.abc import Callable

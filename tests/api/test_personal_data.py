@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import pytest
+from click.testing import CliRunner
 
+from api.cli.bundling import bundle
+from ledger.errors import RejectedInput
 from ledger.signing.sealing import encode_sd_jwt
 from tests.build_ledger import COORDINATOR, TRIAL, BuiltLedger, Signed, identify
 from tests.ledger.build_service import STREAM, SUBJECT
@@ -111,6 +115,29 @@ def test_restricted_words_are_served_nowhere_and_the_hash_is(
         assert refused.status_code == 451
         assert order.event.id in refused.get_data(as_text=True)
     assert client.get(f"{BASE}/log/tile/0/000.p/{size}").status_code == 200
+
+
+def test_a_copy_of_the_restricted_archive_is_made_by_name_alone(
+    subject: BuiltLedger, tmp_path: Path
+) -> None:
+    """On the ledger's own machine, of the log and of either dossier; without the word, none is."""
+    record = subject.record(late_result(subject, CLEAR))
+    subject.record(restriction(subject, record.id, "/data/record/reason/text"))
+    subject.close()
+    out = tmp_path / "copy.zip"
+    of_subject = ("--subject", SUBJECT)
+    for more in ((), of_subject, (*of_subject, "--masked")):
+        command = ["--database", subject.url, "--out", str(out), *more]
+        refused = CliRunner().invoke(bundle, command)
+        assert isinstance(refused.exception, RejectedInput)
+        assert refused.exception.code == "bundle.restricted"
+        assert not out.exists()
+        assert CliRunner().invoke(bundle, [*command, "--restricted"]).exit_code == 0
+        with ZipFile(out) as written:
+            texts = [written.read(name) for name in written.namelist()]
+        payload = record.entry.statement.split(".")[1].encode()
+        assert any(payload in text for text in texts)
+        out.unlink()
 
 
 def test_an_identifier_in_clear_is_kept_aside_sealed(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api.schemas.cursor import encode_cursor
 from ledger.signing.rfc3339 import format_recorded_at
 from tests.build_ledger import COORDINATOR, INVESTIGATOR, TRIAL, BuiltLedger, each, identify
 
@@ -174,3 +175,16 @@ def test_the_report_is_given_as_a_page_and_as_json(built: BuiltLedger, client: F
     assert read(client, "/report", format="json")
     assert client.get(f"{BASE}/report?format=pdf").status_code == 422
     assert client.get(f"{BASE}/report?subject=SY01-0099").status_code == 404
+
+
+def test_deviations_are_paged_without_loss_or_repetition(
+    built: BuiltLedger, client: FlaskClient
+) -> None:
+    """In order of rule, since and id; a cursor that names none of their places is refused."""
+    built.record_all(each(built, range(1, 4), identify))
+    ahead = {"as_of": "2099-01-01T00:00:00Z"}
+    whole = read(client, "/deviations", **ahead)["items"]
+    found = pages(client, "/deviations", limit=1, **ahead)
+    assert [row for page in found for row in page] == whole
+    other = {"after": encode_cursor("deviations", "DV-01:x"), **ahead}
+    assert client.get(f"{BASE}/deviations", query_string=other).status_code == 422

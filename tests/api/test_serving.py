@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
+from click.testing import CliRunner
 
+from api.cli import cli
 from api.serving import require_reach, serve
 from ledger.errors import RejectedInput, Unavailable
+from tests.api.conftest import ROOT, free_port
 from tests.build_ledger import TRIAL, BuiltLedger, Signed, build_ledger, each, identify
 
 if TYPE_CHECKING:
@@ -231,3 +236,24 @@ def test_it_does_not_start_without_a_ledger_or_on_a_taken_port(
         serve(f"sqlite:///{tmp_path}/none.sqlite3")
     with pytest.raises(Unavailable, match="cannot be listened on"):
         serve(server.built.url, port=server.port)
+
+
+def test_that_it_serves_is_said_after_all_checks(
+    tmp_path: Path, serving: Callable[[BuiltLedger], Running]
+) -> None:
+    """A refusal is not preceded by it."""
+    built = build_ledger(tmp_path)
+    built.close()
+    port = serving(built).port
+    refused = CliRunner().invoke(cli, ["serve", "--database", built.url, "--port", str(port)])
+    assert isinstance(refused.exception, Unavailable)
+    assert "Serving" not in refused.stderr
+    command = [sys.executable, "-m", "api.cli", "serve", "--database", built.url]
+    with subprocess.Popen(
+        [*command, "--port", str(free_port())], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        process.terminate()
+        process.communicate(timeout=20)
+    assert line.startswith(f"Serving {built.url} on http://127.0.0.1:")

@@ -143,6 +143,7 @@ def test_while_the_writer_is_away_senders_are_told_when_to_come_again(
     assert answer.json()["code"] == "writer.away"
     assert service.status(f"/v1/trials/{TRIAL}/log/checkpoint") == 200
     until(lambda: service.status("/readyz") == 200)
+    assert urllib3.request("GET", f"{service.address}/readyz").json()["allocation"] == "ready"
     assert sender.post(event, attempts=8)
 
 

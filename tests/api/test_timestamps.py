@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +24,7 @@ from ledger.publication.timestamping import read_certificates, verify_timestamp
 from tests.api.conftest import ROOT, free_port
 from tests.build_ledger import REGISTRAR, SPONSOR, TRIAL, BuiltLedger, open_ledger
 from tests.running_authority import RunningAuthority, new_authority, openssl_stamps
+from tests.sqlite_table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,19 +164,6 @@ def run(built: BuiltLedger, *more: str) -> Result:
     return CliRunner().invoke(verify, ["--database", built.url, *more])
 
 
-def alter(built: BuiltLedger, statement: str, *values: object) -> None:
-    """One alteration past the triggers."""
-    with closing(sqlite3.connect(built.files.published)) as connection, connection:
-        kept = connection.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'timestamps'"
-        ).fetchall()
-        for name, _ in kept:
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute(statement, values)
-        for _, sql in kept:
-            connection.execute(sql)
-
-
 def test_verify_checks_kept_stamps_where_certificates_are_given(
     stamped: BuiltLedger, authority: RunningAuthority
 ) -> None:
@@ -207,7 +193,7 @@ def test_each_alteration_is_one_named_finding(
     stamped: BuiltLedger, authority: RunningAuthority, statement: str, code: str
 ) -> None:
     """Token, columns, and the token moved to a size without and with a checkpoint."""
-    alter(stamped, statement)
+    Table(stamped.files.published).run(statement)
     outcome = run(stamped, "--tsa-certificates", str(authority.ca))
     assert outcome.exit_code == DAMAGED, outcome.output
     assert [line.partition(" ")[0] for line in outcome.stdout.splitlines()[:1]] == [code]
@@ -218,12 +204,12 @@ def test_a_token_altered_with_its_hash_is_not_trusted(
     stamped: BuiltLedger, authority: RunningAuthority
 ) -> None:
     """The hash finds accidents, the signature finds everybody else."""
-    with closing(sqlite3.connect(stamped.files.published)) as connection:
-        (token,) = connection.execute("SELECT response FROM timestamps").fetchone()
+    published = Table(stamped.files.published)
+    ((token,),) = published.ask("SELECT response FROM timestamps")
     place = token.rindex(b"Z")
     other = token[: place - 1] + bytes([token[place - 1] ^ 1]) + token[place:]
     digest = hashlib.sha256(other).hexdigest()
-    alter(stamped, "UPDATE timestamps SET response = ?, sha256 = ?", other, digest)
+    published.run("UPDATE timestamps SET response = ?, sha256 = ?", other, digest)
     outcome = run(stamped, "--tsa-certificates", str(authority.ca), "--json")
     assert outcome.exit_code == DAMAGED
     (finding,) = json.loads(outcome.stdout)["timestamps"]

@@ -17,8 +17,8 @@ from ledger.service import LedgerFiles, TrialLedger
 from ledger.storage.backup import write_backup
 from ledger.storage.evidence import DatabaseEvidence, verify_ledger
 from ledger.storage.head_file import HeadFile
-from ledger.storage.regaining import BundleSupply
 from ledger.storage.restoring import restore
+from ledger.storage.supplies import BundleSupply
 from ledger.verification.bundle import BundleEvidence
 from tests.apart import bring_apart
 from tests.build_ledger import START

@@ -36,8 +36,8 @@ from ledger.service import LedgerFiles, TrialLedger
 from ledger.storage.backup import Backup, write_backup
 from ledger.storage.evidence import verify_ledger
 from ledger.storage.head_file import HeadFile
-from ledger.storage.regaining import ReceiptSupply
 from ledger.storage.restoring import restore
+from ledger.storage.supplies import ReceiptSupply
 from projections.reading import Projections
 from tests.apart import bring_apart
 from tests.build_ledger import COORDINATOR, EDC, REGISTRAR, BuiltLedger, Signed, build_ledger

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.allocation.sealed_list import SealedList
-from tests.api.build_last_slots import STRATUM, screened, small_trial
+from tests.api.build_last_slots import screened, small_trial
 from tests.build_ledger import (
     COORDINATOR,
     EDC,
@@ -28,6 +28,7 @@ from tests.build_ledger import (
     identify,
     party,
 )
+from tests.build_screened import STRATUM
 from tests.vectors.plain import canonical
 from tests.vectors.record_log import LOG, REASON, keep
 

@@ -10,12 +10,14 @@ from ledger.verification.dossier import is_of_masked, verify_dossier
 from ledger.verification.report import Status
 from ledger.vocabulary import Role
 from tests.api.access.build_readers import BASE, FOREIGN
-from tests.build_ledger import SITE
+from tests.build_ledger import INVESTIGATOR, SITE, SPONSOR
+from tests.ledger.concealment.orders import DECISION
 from tests.ledger.verification.pack import members_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ledger.signing.strict_json import JsonObject
     from tests.api.access.build_readers import Readers
 
 OWN = f"{BASE}/bundle?subject={SITE}-0001"
@@ -66,6 +68,29 @@ def test_an_unmasked_reader_gets_the_full_dossier(readers: Readers, tmp_path: Pa
         members = members_of(tmp_path / "d.zip")
         redaction = parse_object(members["manifest.json"])["redaction"]
         assert (redaction == "none") == (role is Role.STUDY_COORDINATOR)
+
+
+def test_a_restriction_in_treatment_does_not_show_to_whoever_is_masked(readers: Readers) -> None:
+    """The masked dossier holds nothing of that stream; the full one is refused."""
+    built, stream = readers.built, f"treatment/{SITE}-0001"
+    given: JsonObject = {
+        "infusion_number": 1, "lot": "L-2024-01", "bag_ids": ["B-1"],
+        "started_at": "2024-02-01T09:00:00+08:00", "route": "peripheral-intravenous",
+        "record": {"mode": "late", "reason": {"code": "late-entry", "text": "Her son wrote it."}},
+    }  # fmt: skip
+    told = built.state(
+        "infusion.administered.v1", stream, given, by=INVESTIGATOR, meaning="authorship"
+    )
+    order: JsonObject = {**DECISION, "target": told.id, "pointers": ["/data/record/reason/text"]}
+    approval = built.parties[SPONSOR].signer("approval", built.now)
+    built.record(
+        built.sign("personal-data.restricted.v1", stream, order, by=INVESTIGATOR, also=[approval])
+    )
+    masked = readers.bearer(readers.enrol(Role.OUTCOME_ASSESSOR, f"site/{SITE}"))
+    fetched(readers, masked)
+    full = readers.bearer(readers.enrol(Role.INSPECTOR, "trial"))
+    refused = readers.client.get(OWN, headers=full)
+    assert (refused.status_code, refused.get_json()["code"]) == (451, "bundle.restricted")
 
 
 def test_each_reading_of_a_dossier_is_written_down(readers: Readers) -> None:

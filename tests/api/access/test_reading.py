@@ -19,6 +19,8 @@ from tests.build_ledger import EDC, INVESTIGATOR, SITE, SPONSOR, TRIAL, identify
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ledger.signing.strict_json import JsonObject
+
 
 def items(readers: Readers, address: str, headers: dict[str, str]) -> list[dict[str, Any]]:
     """The rows of a page that must be given."""
@@ -345,3 +347,57 @@ def test_what_the_reader_has_already_is_written_down_when_asked_for_again(
     again = readers.client.get(address, headers={**headers, "If-None-Match": tag})
     assert again.status_code == 304
     assert [row["operation"] for row in readers.written()].count("event.read") == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "operation"),
+    [
+        ("/events?subject={}", "audit-trail.read"),
+        ("/deviations?subject={}", "deviations.read"),
+        ("/bundle?subject={}", "dossier.export"),
+        ("/report?subject={}&format=json", "report.read"),
+    ],
+)
+def test_a_read_about_one_subject_is_written_down_with_the_subject(
+    address: str, operation: str, readers: Readers
+) -> None:
+    """Also where the query names it and not the path."""
+    headers = readers.bearer(readers.enrol(Role.MONITOR, "trial"))
+    answer = readers.client.get(BASE + address.format(f"{SITE}-0001"), headers=headers)
+    answer.close()
+    rows = [row for row in readers.written() if row["operation"] != "token.issue"]
+    assert [(row["operation"], row["subject"]) for row in rows] == [(operation, f"{SITE}-0001")]
+
+
+def test_asking_for_the_methods_of_a_route_is_no_reading(readers: Readers) -> None:
+    """OPTIONS shows nothing of the subject; HEAD does, if only a length."""
+    headers = readers.bearer(INVESTIGATOR)
+    address = f"{BASE}/subjects/{SITE}-0001"
+    asked = readers.client.options(address, headers=headers)
+    assert (asked.status_code, asked.get_data()) == (200, b"")
+    assert "subject.read" not in [row["operation"] for row in readers.written()]
+    assert readers.client.head(address, headers=headers).status_code == 200
+    assert "subject.read" in [row["operation"] for row in readers.written()]
+
+
+def test_a_masked_sender_gets_no_receipt_from_a_stream_that_tells(readers: Readers) -> None:
+    """It would say how long the treatment is: neither posting there nor asking gives one."""
+    assessor = readers.enrol(Role.OUTCOME_ASSESSOR, f"site/{SITE}")
+    built, stream = readers.built, f"treatment/{SITE}-0001"
+    data: JsonObject = {"infusions_given": 1}
+    signed = built.sign("treatment.completed.v1", stream, data, by=assessor, meaning="authorship")
+    answer = readers.client.post(f"{BASE}/events", data=signed.body, content_type=signed.media_type)
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "authority.masked")
+    assert "receipt" not in answer.get_json()
+    told = built.state(
+        "treatment.completed.v1", stream, data, by=INVESTIGATOR, meaning="authorship"
+    )
+    headers = readers.bearer(assessor)
+    for address in (
+        f"/events/{told.id}",
+        f"/events/{told.id}/receipt",
+        f"/events?subject={stream}",
+    ):
+        found = readers.client.get(BASE + address, headers=headers)
+        assert told.id not in found.text.replace(address, "")
+        assert "tlog-proof" not in found.text

@@ -6,21 +6,40 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from api.client import LedgerReader
 from api.identity import Identity
 from ledger.errors import TrustFailure
-from tests.build_ledger import COORDINATOR, INVESTIGATOR, SITE, TRIAL, party
-from tests.projections.masking.build_twins import ONE, THREE, TWO, build_twins
+from ledger.trials.loading import parse_trial
+from tests.build_ledger import (
+    COORDINATOR,
+    INVESTIGATOR,
+    SITE,
+    TRIAL,
+    made_ready,
+    open_ledger,
+    party,
+)
+from tests.projections.masking.build_twins import (
+    ONE,
+    THREE,
+    TWO,
+    Twin,
+    build_twins,
+    randomize,
+    screen,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tests.api.conftest import Running
+    from tests.build_ledger import BuiltLedger
 
 SECOND = f"/sites/{SITE}/persons/si-02"
 
@@ -94,32 +113,76 @@ def test_nothing_is_broken_for_who_would_be_told_nothing(served: Served) -> None
         assert not ledger.json(f"/subjects/{TWO}")["flags"]["blind_broken"]
 
 
+def count_of(served: Served, subject: str) -> int:
+    """How often the blind of a subject was broken."""
+    with LedgerReader(served.url, TRIAL, identity(served, INVESTIGATOR)) as ledger:
+        return len(ledger.json(f"/subjects/{subject}")["unblindings"])
+
+
 def test_the_command_shows_the_arm_and_until_when_the_reason_is_due(
     served: Served, tmp_path: Path
 ) -> None:
-    """With --again it reads once more and breaks nothing."""
+    """It breaks the blind for whom --told names; run again it reads once more."""
     path = tmp_path / "me.identity"
     identity(served, SECOND).save(path)
-    shown = unblind(served, path, "--subject", TWO, "--yes")
+    shown = unblind(served, path, "--subject", TWO, "--yes", "--told", "participant")
     assert shown.returncode == 0, shown.stderr
     assert f"{TWO}: ARM {served.arms[TWO]}" in shown.stdout
     assert "Record the medical reason until" in shown.stdout
+    assert "nothing was broken" not in shown.stdout
     again = unblind(served, path, "--subject", TWO, "--again", "--json")
     assert json.loads(again.stdout)["arm"] == served.arms[TWO]
-    with LedgerReader(served.url, TRIAL, identity(served, INVESTIGATOR)) as ledger:
-        assert len(ledger.json(f"/subjects/{TWO}")["unblindings"]) == 1
+    assert "had broken this blind before" in unblind(served, path, "--subject", TWO, "--yes").stdout
+    assert count_of(served, TWO) == 1
+
+
+def test_who_may_read_the_arm_anyway_breaks_nothing(served: Served, tmp_path: Path) -> None:
+    """Where physicians are not masked, one reads it and is not even asked."""
+    path, before = tmp_path / "me.identity", count_of(served, ONE)
+    identity(served, SECOND).save(path)
+    shown = unblind(served, path, "--subject", ONE)
+    assert shown.returncode == 0, shown.stderr
+    assert f"{ONE}: ARM {served.arms[ONE]}" in shown.stdout
+    assert "You are not masked; nothing was broken" in shown.stdout
+    assert count_of(served, ONE) == before
 
 
 def test_the_command_asks_first_and_says_what_else_can_be_done(
     served: Served, tmp_path: Path
 ) -> None:
-    """A wrong subject id must not break a blind; without an answer there are envelopes."""
-    path = tmp_path / "me.identity"
+    """A wrong subject id must not break a blind; the reason stands first, then the envelopes."""
+    path, before = tmp_path / "me.identity", count_of(served, ONE)
     identity(served, SECOND).save(path)
-    unasked = unblind(served, path, "--subject", TWO)
+    unasked = unblind(served, path, "--subject", ONE, "--told", "participant")
     assert unasked.returncode == 1
-    assert f"Break the blind of {TWO}" in unasked.stderr
+    assert f"Break the blind of {ONE}" in unasked.stderr
+    assert count_of(served, ONE) == before
     none = unblind(served, path, "--subject", THREE, "--yes")
     assert none.returncode == 2
-    assert "has not been randomized" in none.stderr
-    assert "envelope" in none.stderr
+    lines = none.stderr.splitlines()
+    assert "has not been randomized" in lines[0]
+    assert "envelope" in lines[1]
+
+
+def test_the_command_breaks_the_blind_for_a_masked_physician(
+    tmp_path: Path, serving: Callable[[BuiltLedger], Running]
+) -> None:
+    """Where the protocol masks investigators there is nothing to read before."""
+    document: dict[str, Any] = json.loads(
+        resources.files("ledger.trials").joinpath("xhnkky-dfsc.json").read_bytes()
+    )
+    document["protocol"]["masking"]["masked_roles"].append("principal-investigator")
+    directory, path = tmp_path / "ledger", tmp_path / "me.identity"
+    directory.mkdir()
+    twin = Twin(made_ready(open_ledger(directory, definition=parse_trial(document))))
+    screen(twin, ONE)
+    randomize(twin, ONE)
+    arms = {ONE: twin.arm(ONE)}
+    twin.built.close()
+    served = Served(serving(twin.built), arms)
+    identity(served, INVESTIGATOR).save(path)
+    shown = unblind(served, path, "--subject", ONE, "--yes")
+    assert f"{ONE}: ARM {served.arms[ONE]}" in shown.stdout, shown.stderr
+    assert "Record the medical reason until" in shown.stdout
+    again = unblind(served, path, "--subject", ONE)
+    assert "had broken this blind before" in again.stdout, again.stderr

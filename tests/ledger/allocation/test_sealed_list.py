@@ -33,6 +33,7 @@ DESIGN = ListDesign(
 )
 SEED = bytes(range(32))
 SEALED = SealedList(DESIGN, SEED)
+CLEAR = SEALED.document().encode()
 SEEDS = st.binary(min_size=32, max_size=32)
 
 
@@ -218,9 +219,11 @@ def test_another_sealed_file_does_not_pass_for_a_list(tmp_path: Path) -> None:
             SealedList.load(tmp_path / "x", ring)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"design":{},"seed":"00"}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b"\xff", b'{"design":{},"seed":"00"}', CLEAR]
+)
 def test_a_file_that_is_no_list_is_refused(stored: Path, content: bytes) -> None:
-    """A crash while saving may leave anything."""
+    """A crash while saving may leave anything, and a list in clear is none."""
     stored.write_bytes(content)
     with pytest.raises(IntegrityFailure) as failure:
         SealedList.load(stored)

@@ -12,23 +12,23 @@ from marshmallow import ValidationError
 
 from ledger.allocation.slot import is_stratum
 from ledger.errors import RejectedInput
-from ledger.events import fields
+from ledger.events import fields, names
 from ledger.signing.envelope import STREAM
 from ledger.signing.rfc3339 import EARLIEST_YEAR, LATEST_YEAR, parse_rfc3339
 
 GRAMMARS = {
     "code": (fields.code("."), ["W24", "K74.6", "10*6"]),
-    "sha256": (fields.sha256("."), [fields.EXAMPLE_SHA256]),
-    "salt": (fields.salt("."), ["00" * 16, "ff" * 32]),
-    "event_id": (fields.event_id("."), [fields.EXAMPLE_EVENT]),
-    "site": (fields.site_id("."), ["SY01"]),
-    "subject": (fields.subject_id("."), ["SY01-0007"]),
-    "stratum": (fields.stratum("."), ["all", "sex=f", "sex=female,child-pugh-class=B"]),
-    "lot": (fields.lot_id("."), ["L-2024-03"]),
-    "person": (fields.person_id("."), ["/sites/SY01/persons/pi-01", "/sponsor/persons/qa-01"]),
-    "holder": (fields.holder_id("."), ["/sites/SY01/systems/edc", "/sponsor/persons/qa-01"]),
-    "scope": (fields.scope("."), ["trial", "site/SY01"]),
-    "pointer": (fields.pointer("."), ["/time", "/data/value/value", "/data/a~1b"]),
+    "sha256": (names.sha256("."), [names.EXAMPLE_SHA256]),
+    "salt": (names.salt("."), ["00" * 16, "ff" * 32]),
+    "event_id": (names.event_id("."), [names.EXAMPLE_EVENT]),
+    "site": (names.site_id("."), ["SY01"]),
+    "subject": (names.subject_id("."), ["SY01-0007"]),
+    "stratum": (names.stratum("."), ["all", "sex=f", "sex=female,child-pugh-class=B"]),
+    "lot": (names.lot_id("."), ["L-2024-03"]),
+    "person": (names.person_id("."), ["/sites/SY01/persons/pi-01", "/sponsor/persons/qa-01"]),
+    "holder": (names.holder_id("."), ["/sites/SY01/systems/edc", "/sponsor/persons/qa-01"]),
+    "scope": (names.scope("."), ["trial", "site/SY01"]),
+    "pointer": (names.pointer("."), ["/time", "/data/value/value", "/data/a~1b"]),
     "decimal": (fields.decimal("."), ["0", "34.2", "-0.5", "60000000"]),
     "percent": (fields.percent("."), ["0", "92.5", "100", "100.0"]),
     "unit": (fields.unit("."), ["umol/L", "1", "{INR}"]),
@@ -88,9 +88,9 @@ def test_nothing_may_stand_around_a_value(name: str, value: str) -> None:
         ("percent", "-1"),
         ("day", "2023-02-29"),
         ("day", "20240229"),
-        ("sha256", fields.EXAMPLE_SHA256.upper()),
-        ("event_id", fields.EXAMPLE_EVENT.replace("-7", "-4")),
-        ("event_id", fields.EXAMPLE_EVENT.upper()),
+        ("sha256", names.EXAMPLE_SHA256.upper()),
+        ("event_id", names.EXAMPLE_EVENT.replace("-7", "-4")),
+        ("event_id", names.EXAMPLE_EVENT.upper()),
         ("subject", "SY01-007"),
         ("subject", "SY01-00007"),
         ("person", "/sites/SY01/systems/edc"),
@@ -136,7 +136,7 @@ def test_a_member_that_is_a_moment_follows_the_envelopes_rule(text: str) -> None
 @given(STRATA)
 def test_a_member_that_is_a_stratum_follows_the_lists_rule(text: str) -> None:
     """What the allocation list can hold can be recorded, and nothing else; length included."""
-    assert passes(fields.stratum("."), text) == is_stratum(text)
+    assert passes(names.stratum("."), text) == is_stratum(text)
 
 
 @pytest.mark.parametrize(("length", "allowed"), [(1024, True), (1025, False)])
@@ -145,7 +145,7 @@ def test_a_stratum_has_at_most_1024_characters(length: int, *, allowed: bool) ->
     name = ",".join(["factor=level"] * 78)
     name += "," + "f" * (length - len(name) - 3) + "=l"
     assert len(name) == length
-    assert passes(fields.stratum("."), name) == allowed
+    assert passes(names.stratum("."), name) == allowed
 
 
 @given(MOMENTS, st.integers(-23 * 60, 23 * 60))
@@ -166,20 +166,20 @@ def test_every_day_a_trial_can_mean_passes(day: date) -> None:
 @given(st.from_regex(STREAM, fullmatch=True))
 def test_every_stream_the_envelope_knows_can_be_named(name: str) -> None:
     """One grammar of streams."""
-    assert passes(fields.stream("."), name)
+    assert passes(names.stream("."), name)
 
 
-@given(st.from_regex(fields.SITE, fullmatch=True), st.integers(0, 9999))
+@given(st.from_regex(names.SITE, fullmatch=True), st.integers(0, 9999))
 def test_site_and_subject_ids_make_streams(site: str, number: int) -> None:
     """What the payload calls a subject, the envelope takes as a stream."""
     subject = f"{site}-{number:04d}"
-    assert passes(fields.site_id("."), site)
-    assert passes(fields.subject_id("."), subject)
+    assert passes(names.site_id("."), site)
+    assert passes(names.subject_id("."), subject)
     assert STREAM.fullmatch(f"subject/{subject}")
     assert STREAM.fullmatch(f"site/{site}")
 
 
-@given(st.from_regex(fields.LOT, fullmatch=True))
+@given(st.from_regex(names.LOT, fullmatch=True))
 def test_lot_ids_make_streams(lot: str) -> None:
     """What the payload calls a lot, the envelope takes as a stream."""
     assert STREAM.fullmatch(f"lot/{lot}")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import RejectedInput
+from ledger.events import names
 from ledger.events.catalogue import example
 from ledger.events.consent import SCOPES
 from ledger.events.payload import PartialDate, PublicKey, Reason
@@ -18,7 +19,7 @@ from ledger.trials.criteria import ConsentScope
 if TYPE_CHECKING:
     from marshmallow import Schema
 
-    from ledger.signing.strict_json import JsonObject
+    from ledger.signing.strict_json import JsonObject, JsonValue
 
 
 def payload(name: str) -> JsonObject:
@@ -161,3 +162,40 @@ def test_a_correction_changes_something() -> None:
     assert accepts(name, {**data, "changes": [{**change, "old": True, "new": 1}]})
     assert accepts(name, {**data, "changes": [{**change, "old": None}]})
     assert accepts(name, {**data, "changes": [], "identity_changes": [change]})
+
+
+@pytest.mark.parametrize(
+    ("data", "where", "meant"),
+    [
+        ({"test_cod": "inr", "result": "x"}, "/data/test_cod", "test_code"),
+        ({"test_code": "inr", "value": {"value": "1", "unti": "1"}}, "/data/value/unti", "unit"),
+        ({"test_code": "inr", "result": "x", "zzz": 1}, "/data/zzz", None),
+    ],
+)
+def test_a_misspelt_member_is_told_with_what_may_be_meant(
+    data: JsonObject, where: str, meant: str | None
+) -> None:
+    """Before the member that is missing by it."""
+    with pytest.raises(RejectedInput) as refused:
+        EVENT_TYPES["lab-result.recorded.v1"].check(data)
+    assert (refused.value.code, refused.value.where) == ("schema.invalid-member", where)
+    assert ("Did you mean" in refused.value.message) == (meant is not None)
+    assert f"Did you mean {meant}?" in refused.value.message or meant is None
+
+
+def test_a_misspelt_member_in_a_list_is_told_with_its_place() -> None:
+    """The index stands in the pointer."""
+    changes: list[JsonValue] = [
+        {"pointer": "/data/x", "old": "1", "new": "2"},
+        {"poiner": "/data/x", "old": "1", "new": "2"},
+    ]
+    data: JsonObject = {
+        "target": names.EXAMPLE_EVENT,
+        "changes": changes,
+        "reason": {"code": "transcription", "text": "Misread from the print-out."},
+        "source_ref": "Page 17",
+    }
+    with pytest.raises(RejectedInput) as refused:
+        EVENT_TYPES["data.corrected.v1"].check(data)
+    assert refused.value.where == "/data/changes/1/poiner"
+    assert "Did you mean pointer?" in refused.value.message
