@@ -13,6 +13,7 @@ from ledger.rules.consent import (
     WITHDRAWN,
     Consents,
     ConsentStanding,
+    consents_of,
 )
 from ledger.rules.consent_validity import CAPACITY
 from ledger.rules.derivation import observed_at
@@ -46,7 +47,7 @@ def consent_view(case: Case) -> JsonObject:
     ``discussions``, ``capacity``, ``declined``, ``obligations``, ``withdrawals`` and the first
     procedure, which consent must precede.
     """
-    consents, first = Consents(case), _first_procedure(case)
+    consents, first = consents_of(case), _first_procedure(case)
     return {
         "scopes": _scopes(case, consents),
         "first_valid": _first_valid(consents),

@@ -15,7 +15,7 @@ from ledger.aggregates.allocation import ENVELOPE, RANDOMIZED
 from ledger.aggregates.trial_state import IDENTIFIED, lots_named
 from ledger.history import REFUSED
 from ledger.rules.calendar import completed_years_span, exact_day
-from ledger.rules.consent import DECLINED, OBTAINED, RENEWED, WITHDRAWN, Consents, ConsentState
+from ledger.rules.consent import DECLINED, OBTAINED, RENEWED, WITHDRAWN, ConsentState, consents_of
 from ledger.rules.criteria import birth_span
 from ledger.rules.derivation import Question
 from ledger.rules.eligibility import CONFIRMED, REVOKED, SCREEN_FAILED
@@ -121,7 +121,7 @@ class StateFold:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._consents = Consents(case)
+        self._consents = consents_of(case)
         self._valid = {row.fact.id for row in self._consents.given if row.valid}
         self._infusions = 0
         arm = arm_of(case.records, case.protocol)
@@ -272,7 +272,7 @@ def _age(case: Case) -> JsonObject:
         "age_at_consent_from": None,
         "age_at_consent_to": None,
     }
-    consents = Consents(case)
+    consents = consents_of(case)
     first = consents.first_valid() or next(iter(consents.given), None)
     if first is None:
         return empty

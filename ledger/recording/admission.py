@@ -203,7 +203,7 @@ class Admission:
         return None
 
     def _allocate(self, request: Request) -> ResultMembers:
-        stratum = stratum_of(request.state.case(request.name), request.at)
+        stratum = stratum_of(request.case, request.at)
         slot = request.state.allocation.next_slot(stratum) if stratum is not None else None
         allocation_list = self._sealed_list(request)
         if stratum is None or slot is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import date, datetime
 
     from ledger.history import History
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 ACTIVATED = "site.activated.v1"
 
+Found = TypeVar("Found")
+Asked = TypeVarTuple("Asked")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -26,6 +29,7 @@ class Case:
     ``records`` folds ``subject/<id>`` and ``treatment/<id>`` together; ``trial``, ``site`` and
     ``lots`` are the folds of their streams; ``register`` holds keys, roles, delegations and
     training. Nothing here knows the present time: rules say from when a finding holds.
+    ``worked_out`` is what rules have found so far; ask for a new case once a record was applied.
     """
 
     subject: str
@@ -35,6 +39,9 @@ class Case:
     site: History
     register: Register
     lots: Mapping[str, History]
+    worked_out: dict[object, object] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def protocol(self) -> Protocol:
@@ -60,3 +67,19 @@ class Case:
     def local_date(self, instant: datetime) -> date:
         """The calendar day of an instant at the site."""
         return instant.astimezone(self.zone).date()
+
+
+def once_a_case(rule: Callable[[Case, *Asked], Found]) -> Callable[[Case, *Asked], Found]:
+    """Work a rule out once for a case and what else it is asked, since many others rest on it.
+
+    Who asks again is given the same object. A failure is not kept.
+    """
+
+    @wraps(rule)
+    def found(case: Case, *asked: *Asked) -> Found:
+        question = (rule, *asked)
+        if question not in case.worked_out:
+            case.worked_out[question] = rule(case, *asked)
+        return cast("Found", case.worked_out[question])
+
+    return found

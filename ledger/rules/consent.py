@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ledger.rules.case import once_a_case
 from ledger.rules.consent_validity import (
     CAPACITY,
     ConsentProblem,
@@ -107,7 +108,10 @@ class GivenConsent:
 
 
 class Consents:
-    """All consent records of a case, read once; ask it for standings."""
+    """All consent records of a case, read once; ask it for standings.
+
+    A case has one, which ``consents_of`` gives.
+    """
 
     def __init__(self, case: Case) -> None:
         self._case = case
@@ -215,9 +219,15 @@ class Consents:
         return [(regained.occurred_at + timedelta(days=days), regained)]
 
 
+@once_a_case
+def consents_of(case: Case) -> Consents:
+    """The consent records of a case."""
+    return Consents(case)
+
+
 def standing(case: Case, scope: str, at: datetime) -> ConsentStanding:
-    """Where consent to a scope stands at an instant; for many questions keep a ``Consents``."""
-    return Consents(case).standing(scope, at)
+    """Where consent to a scope stands at an instant."""
+    return consents_of(case).standing(scope, at)
 
 
 def _given(case: Case, fact: Fact) -> GivenConsent:

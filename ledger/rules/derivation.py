@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ledger.aggregates.allocation import ENVELOPE, RANDOMIZED
-from ledger.rules.consent import Consents
+from ledger.rules.consent import consents_of
 from ledger.rules.members import instant_or_time
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ledger.history import Fact
     from ledger.rules.calendar import DaySpan
     from ledger.rules.case import Case
+    from ledger.rules.consent import Consents
     from ledger.trials.criteria import Criterion, ReferenceDay
 
 Result: TypeAlias = Literal[
@@ -87,10 +88,10 @@ class Question:
     case: Case
     at: datetime
 
-    @cached_property
+    @property
     def consents(self) -> Consents:
         """The consent records of the case."""
-        return Consents(self.case)
+        return consents_of(self.case)
 
     @cached_property
     def today(self) -> date:

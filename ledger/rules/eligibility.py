@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.rules.case import once_a_case
 from ledger.rules.criteria import derive
 from ledger.rules.delegation import is_signed
 from ledger.rules.derivation import SCREENINGS, Derivation, Question, passes
@@ -116,6 +117,7 @@ class Eligibility:
         return tuple(point for row in self.rows if (point := row.open_point) is not None)
 
 
+@once_a_case
 def eligibility(case: Case, at: datetime) -> Eligibility:
     """Every criterion as assessed and as the data say, at an instant of occurrence."""
     question = Question(case, at)

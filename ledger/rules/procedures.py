@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.rules.consent import Consents, ConsentState
+from ledger.rules.case import once_a_case
+from ledger.rules.consent import ConsentState, consents_of
 from ledger.rules.derivation import observed_at
 from ledger.rules.members import flag, instant_or_time, shape, text
 
@@ -74,18 +75,19 @@ def collections(case: Case) -> list[Procedure]:
     return sorted(found, key=lambda row: (row.at, row.fact.seq))
 
 
-def collected_after_withdrawal(case: Case) -> list[tuple[Procedure, ConsentStanding]]:
+@once_a_case
+def collected_after_withdrawal(case: Case) -> tuple[tuple[Procedure, ConsentStanding], ...]:
     """What was collected after consent to its scope was withdrawn: kept, not analysed (R-49).
 
     Infusions are not among it; they have their own rule.
     """
-    consents = Consents(case)
+    consents = consents_of(case)
     found = [
         (row, consents.standing(row.scope, row.at))
         for row in collections(case)
         if row.fact.type != INFUSION
     ]
-    return [(row, standing) for row, standing in found if standing.state is ConsentState.WITHDRAWN]
+    return tuple(row for row in found if row[1].state is ConsentState.WITHDRAWN)
 
 
 def _for_trial(fact: Fact) -> bool:

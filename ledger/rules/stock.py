@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ledger.rules.members import instant, shapes, stopped_at, text, texts
 from ledger.rules.treatment import infusions
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ledger.history import Fact, History
+
+_Row = TypeVar("_Row")
 
 RECEIVED = "lot.received.v1"
 RELEASED = "lot.released.v1"
@@ -187,11 +189,10 @@ def account(
     ``dispensed_at`` (from `dispensed`) tells which bags may rightly be absent from a count.
     """
     used = sorted(uses, key=lambda use: (use.at, use.event, use.bag))
-    received = sorted({bag for fact in records.of(RECEIVED) for bag in _bags_received(fact)})
-    bags = tuple(_bag_account(bag, records, used) for bag in received)
+    bags = _bag_accounts(records, used)
     found = [
         *_received_twice(records),
-        *_never_received(records, used, frozenset(received)),
+        *_never_received(records, used, frozenset(one.bag for one in bags)),
         *_used_twice(used),
         *_used_when_gone(records, used),
         *_counts(records, used, dispensed_at or {}),
@@ -205,14 +206,36 @@ def _bags_received(fact: Fact) -> list[str]:
     return [bag for row in shapes(fact.data, "bags") if (bag := text(row, "bag_id")) is not None]
 
 
-def _bag_account(bag: str, records: History, uses: list[BagUse]) -> BagAccount:
-    return BagAccount(
-        bag=bag,
-        received=tuple(fact.id for fact in receipts_of(records, bag)),
-        used=tuple(use.event for use in uses if use.bag == bag),
-        returned=tuple(fact.id for fact in bag_facts(records, bag, RETURNED)),
-        destroyed=tuple(fact.id for fact in bag_facts(records, bag, DESTROYED)),
+def _bag_accounts(records: History, uses: list[BagUse]) -> tuple[BagAccount, ...]:
+    # Each list is read once: a lot may have thousands of bags.
+    received = _by_bag(
+        (bag, fact.id)
+        for fact in records.of(RECEIVED)
+        for bag in dict.fromkeys(_bags_received(fact))
     )
+    used = _by_bag((use.bag, use.event) for use in uses)
+    returned, destroyed = (
+        _by_bag((text(fact.data, "bag_id"), fact.id) for fact in records.of(kind))
+        for kind in (RETURNED, DESTROYED)
+    )
+    return tuple(
+        BagAccount(
+            bag=bag,
+            received=tuple(received[bag]),
+            used=tuple(used.get(bag, ())),
+            returned=tuple(returned.get(bag, ())),
+            destroyed=tuple(destroyed.get(bag, ())),
+        )
+        for bag in sorted(received)
+    )
+
+
+def _by_bag(rows: Iterable[tuple[str | None, _Row]]) -> dict[str, list[_Row]]:
+    found: dict[str, list[_Row]] = {}
+    for bag, row in rows:
+        if bag is not None:
+            found.setdefault(bag, []).append(row)
+    return found
 
 
 def _received_twice(records: History) -> Iterable[Discrepancy]:
@@ -248,8 +271,9 @@ def _used_twice(uses: list[BagUse]) -> Iterable[Discrepancy]:
 
 
 def _used_when_gone(records: History, uses: list[BagUse]) -> Iterable[Discrepancy]:
+    gone = _by_bag((text(fact.data, "bag_id"), fact) for fact in records.of(RETURNED, DESTROYED))
     for use in uses:
-        for fact in bag_facts(records, use.bag, RETURNED, DESTROYED):
+        for fact in gone.get(use.bag, ()):
             if fact.occurred_at < use.at:
                 word = "returned" if fact.type == RETURNED else "destroyed"
                 message = f"The bag {use.bag} was infused after it had been {word}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ledger.history import kind_of
 from ledger.rules.calendar import exact_day
-from ledger.rules.consent import Consents
+from ledger.rules.consent import consents_of
 from ledger.rules.delegation import delegations_on, persons_of, roles_at, trained, was_signed_before
 from ledger.rules.deviation import CaseRule, Finding, Severity, Standing
 from ledger.rules.findings import one_per_anchor, start_of_day
@@ -45,7 +45,7 @@ def therapy_allowed(case: Case) -> Iterator[Finding]:
     """
     rules = case.protocol.prohibited_therapies
     classes = {*rules.therapy_classes, *((OTHER_PRODUCT,) if rules.other_trial_products else ())}
-    first = Consents(case).first_valid()
+    first = consents_of(case).first_valid()
     if first is None:
         return
     end = case.records.last(*ENDS)

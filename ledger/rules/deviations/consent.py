@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ledger.rules.consent import Consents, ConsentState
+from ledger.rules.consent import ConsentState, consents_of
 from ledger.rules.deviation import CaseRule, Finding, Severity, Standing
 from ledger.rules.findings import one_per_anchor
 from ledger.rules.members import flag, instant
@@ -28,7 +28,7 @@ def consent_before_procedures(case: Case) -> Iterable[Finding]:
     finding together, at the first of them. A time of midnight sharp is read as a day without a
     time, so that order within that day cannot be shown.
     """
-    consents = Consents(case)
+    consents = consents_of(case)
     tried = consents.given[0].given_at if consents.given else None
     resting: list[Procedure] = []
     for procedure in procedures(case):
@@ -82,7 +82,7 @@ def consent_flawless(case: Case, *, rule: str) -> Iterable[Finding]:
     """DV-02 to DV-05, DV-07: each consent was valid by what was in force when it was given."""
     found = [
         Finding(consent.fact.id, consent.given_at, problem.message, problem.standing)
-        for consent in Consents(case).given
+        for consent in consents_of(case).given
         for problem in consent.problems
         if problem.rule == rule
     ]
@@ -91,7 +91,7 @@ def consent_flawless(case: Case, *, rule: str) -> Iterable[Finding]:
 
 def signed_together(case: Case) -> Iterator[Finding]:
     """DV-06: subject and leader sign on one day, the subject first."""
-    for consent in Consents(case).given:
+    for consent in consents_of(case).given:
         subject = instant(consent.fact.data, "participant_signed_at")
         leader = instant(consent.fact.data, "leader_signed_at")
         if subject is None or leader is None:
@@ -108,7 +108,7 @@ def signed_together(case: Case) -> Iterator[Finding]:
 def copy_given(case: Case) -> Iterator[Finding]:
     """DV-08: the subject has a copy of the signed form by the first procedure after it."""
     done = procedures(case)
-    for consent in Consents(case).given:
+    for consent in consents_of(case).given:
         first = next((row for row in done if row.at >= consent.given_at), None)
         if first is None:
             continue
@@ -126,7 +126,7 @@ def copy_given(case: Case) -> Iterator[Finding]:
 
 def reconsent_in_time(case: Case) -> Iterator[Finding]:
     """DV-09: no procedure on a consent whose renewal is overdue; one finding per obligation."""
-    consents = Consents(case)
+    consents = consents_of(case)
     late: dict[str, list[Procedure]] = {}
     for procedure in procedures(case):
         found = consents.standing(procedure.scope, procedure.at)

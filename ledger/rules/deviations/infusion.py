@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ledger.aggregates.allocation import ENVELOPE
 from ledger.rules.calendar import add_days, days_between
-from ledger.rules.consent import Consents, ConsentState
+from ledger.rules.consent import ConsentState, consents_of
 from ledger.rules.deviation import CaseRule, Finding, Severity, Standing
 from ledger.rules.deviations import bedside
 from ledger.rules.findings import one_per_anchor, start_of_day_after
@@ -70,7 +70,7 @@ def interval_kept(case: Case) -> Iterable[Finding]:
 
 def consented(case: Case) -> Iterable[Finding]:
     """DV-19: consent to the intervention stands when an infusion begins."""
-    consents = Consents(case)
+    consents = consents_of(case)
     for given, later in numbered(case.records):
         found = consents.standing(INTERVENTION, given.started_at)
         # A renewal that is overdue is a finding of its own (DV-09).

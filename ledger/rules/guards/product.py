@@ -89,7 +89,7 @@ def identity_matches(request: Request) -> Iterator[Refusal]:
 
 def consent_and_life(request: Request) -> Iterator[Refusal]:
     """GP-05: consent to the intervention is valid and the subject is alive."""
-    found = standing(request.state.case(request.name), INTERVENTION, request.at)
+    found = standing(request.case, INTERVENTION, request.at)
     if not found.valid:
         yield Refusal("GP-05", found.reason)
     if request.state.subject(request.name).last(DEATH) is not None:

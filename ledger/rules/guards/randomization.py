@@ -33,7 +33,7 @@ BACKGROUND = ("subject.identified.v1", "demographics.recorded.v1", REVOKED)
 
 def consent_on_form_in_force(request: Request) -> Iterator[Refusal]:
     """GR-01: consent to the intervention is valid, on the form that is in force now."""
-    case = request.state.case(request.name)
+    case = request.case
     found = standing(case, INTERVENTION, request.at)
     if not found.valid:
         yield Refusal("GR-01", found.reason)
@@ -52,7 +52,7 @@ def consent_on_form_in_force(request: Request) -> Iterator[Refusal]:
 
 def criteria_decided_and_passed(request: Request) -> Iterator[Refusal]:
     """GR-02: every criterion is decided and passed, tested once more at this moment."""
-    found = eligibility(request.state.case(request.name), request.at)
+    found = eligibility(request.case, request.at)
     for point in found.open_points:
         yield Refusal("GR-02", point)
 
@@ -77,7 +77,7 @@ def confirmation_is_fresh(request: Request) -> Iterator[Refusal]:
     confirmed = _confirmation(request)
     if confirmed is None:
         return
-    case = request.state.case(request.name)
+    case = request.case
     for fact in evidence_after(case, confirmed):
         yield Refusal("GR-04", f"{fact.type} {fact.id} was recorded after the confirmation.")
     days = case.protocol.screening.eligibility_validity_days
@@ -118,14 +118,14 @@ def slot_is_free(request: Request) -> Iterator[Refusal]:
     if request.state.allocation.sealed_list is None:
         yield Refusal("GR-08", "The randomization list is not sealed yet.")
         return
-    stratum = stratum_of(request.state.case(request.name), request.at)
+    stratum = stratum_of(request.case, request.at)
     if stratum is not None and request.state.allocation.next_slot(stratum) is None:
         yield Refusal("GR-08", f"The list has no free slot in the stratum {stratum}.")
 
 
 def stratum_is_known(request: Request) -> Iterator[Refusal]:
     """GR-09: the baseline data tell the subject's stratum."""
-    case = request.state.case(request.name)
+    case = request.case
     if stratum_of(case, request.at) is None:
         factors = ", ".join(row.factor for row in case.protocol.allocation.strata)
         yield Refusal("GR-09", f"The baseline data give no stratum of the protocol by {factors}.")
@@ -133,7 +133,7 @@ def stratum_is_known(request: Request) -> Iterator[Refusal]:
 
 def evidence_is_fresh(request: Request) -> Iterator[Refusal]:
     """GR-10: no test that eligibility rests on is older than the protocol allows (DV-13)."""
-    for row in outdated_evidence(request.state.case(request.name), request.at):
+    for row in outdated_evidence(request.case, request.at):
         yield Refusal("GR-10", f"{row.fact.id}: {row.message}")
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ledger.aggregates.trial_state import TrialState
+    from ledger.rules.case import Case
     from ledger.signing.authority import Signer
     from ledger.signing.envelope import Event
     from ledger.signing.strict_json import JsonObject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """A command about to be decided against the state it would extend.
 
@@ -32,6 +34,11 @@ class Request:
     def name(self) -> str:
         """The second part of the stream: the subject, site or lot."""
         return self.event.subject.partition("/")[2]
+
+    @cached_property
+    def case(self) -> Case:
+        """The case of the subject asked about, the same for all guards of the request."""
+        return self.state.case(self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def rescreening_is_allowed(request: Request) -> Iterator[Refusal]:
 
 def rescreening_has_consent(request: Request) -> Iterator[Refusal]:
     """GS-09: where the protocol asks for it, the subject consented anew after the failure."""
-    case = request.state.case(request.name)
+    case = request.case
     failed = case.records.last(SCREEN_FAILED)
     if failed is None or not case.protocol.screening.rescreening_needs_new_consent:
         return
@@ -122,7 +122,7 @@ def screening_is_open(request: Request) -> Iterator[Refusal]:
 
 def assessments_are_named(request: Request) -> Iterator[Refusal]:
     """GE-03: every criterion is assessed, and the confirmation names those very assessments."""
-    case = request.state.case(request.name)
+    case = request.case
     current = current_assessments(case, request.at)
     named = set(texts(request.data, "assessments"))
     for criterion in case.protocol.criteria:
@@ -139,7 +139,7 @@ def assessments_are_named(request: Request) -> Iterator[Refusal]:
 
 def no_conflict_is_open(request: Request) -> Iterator[Refusal]:
     """GE-04: no assessment is contradicted by the data."""
-    for row in eligibility(request.state.case(request.name), request.at).conflicts:
+    for row in eligibility(request.case, request.at).conflicts:
         yield Refusal("GE-04", row.open_point or f"{row.criterion.id} is contradicted.")
 
 
@@ -150,7 +150,7 @@ def all_criteria_pass(request: Request) -> Iterator[Refusal]:
 
 def consent_is_valid(request: Request) -> Iterator[Refusal]:
     """GE-06: consent to the intervention is valid."""
-    found = standing(request.state.case(request.name), INTERVENTION, request.at)
+    found = standing(request.case, INTERVENTION, request.at)
     if not found.valid:
         yield Refusal("GE-06", found.reason)
 
@@ -162,14 +162,14 @@ def site_of(request: Request) -> str:
 
 def not_passing(request: Request, rule: str) -> Iterator[Refusal]:
     """A refusal for each criterion that is assessed, uncontradicted and still not passed."""
-    for row in eligibility(request.state.case(request.name), request.at).rows:
+    for row in eligibility(request.case, request.at).rows:
         if row.assessment is not None and not row.conflict and not row.passing:
             yield Refusal(rule, row.open_point or f"{row.criterion.id} is not passed.")
 
 
 def not_in_screening(request: Request, rule: str) -> Iterator[Refusal]:
     """A refusal for each reason why the subject is not on the way to randomization."""
-    case: Case = request.state.case(request.name)
+    case: Case = request.case
     records = case.records
     started = records.last(*SCREENINGS)
     failed = records.last(SCREEN_FAILED)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.history import History
 from ledger.rules.deviations.product import TRIAL_RULES
 from ledger.rules.stock import (
     BagStanding,
@@ -15,6 +18,9 @@ from ledger.rules.stock import (
     uses_by_lot,
 )
 from tests.ledger.rules.treated import BAG, GIVEN, LOT, SECOND_BAG, Treated, later
+
+if TYPE_CHECKING:
+    from ledger.history import Fact
 
 BAGS = [f"B-{number:04d}" for number in range(1, 6)]
 MOVES = st.lists(
@@ -82,6 +88,28 @@ def test_each_discrepancy_is_one_finding_an_event(moves: list[Move]) -> None:
     anchors = [finding.anchor for _, finding in RECONCILED.check(told.overview())]
     assert len(set(anchors)) == len(anchors)
     assert set(anchors) == {row.event for row in account_of(told).discrepancies}
+
+
+class Asked(History):
+    """A history that counts how often its facts are asked for."""
+
+    times = 0
+
+    def of(self, *types: str) -> list[Fact]:
+        """As ever, and counted."""
+        self.times += 1
+        return super().of(*types)
+
+
+def test_a_lot_of_many_bags_is_read_no_more_often_than_a_small_one() -> None:
+    """Whoever posts thousands of receipts does not stop the projections."""
+    times = []
+    for bags in (2, 40):
+        told = told_of([("receive", f"B-{number:04d}", 0) for number in range(bags)])
+        records = Asked(row for row in told.records if row.stream == f"lot/{LOT}")
+        account(LOT, records, [])
+        times.append(records.times)
+    assert times[0] == times[1]
 
 
 def test_an_orderly_lot_shows_no_discrepancy() -> None:
