@@ -13,10 +13,11 @@ from ledger.errors import Unavailable
 from ledger.storage.published_evidence import open_published
 from ledger.storage.schema_check import StorageFinding, check_storage
 from ledger.storage.snapshot_evidence import LARGEST_VALUE, SnapshotEvidence
+from ledger.verification.evidence import UNREADABLE, Unreadable
 from ledger.verification.run import Progress, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from ledger.concealment.evidence import Reveal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ledger.verification.report import RootOfTrust, VerificationReport
 
 _BUSY_SECONDS: Final = 10
+_KEYS: Final = (("stored_events", "seq"), ("checkpoints", "size"))
 
 
 class DatabaseEvidence(SnapshotEvidence):
@@ -54,9 +56,29 @@ class DatabaseEvidence(SnapshotEvidence):
         """End the read transaction."""
         self._connection.close()
 
+    def faults(self) -> Sequence[tuple[str, str]]:
+        """Tables and columns that are missing, and keys that are none: a row could hide there."""
+        found = [*super().faults()]
+        found.extend(
+            (f"{table}.{column}", f"The column {column} is not the key of {table}.")
+            for table, column in _KEYS
+            if column in self._present[table] and not self._is_key(table, column)
+        )
+        return found
+
     def storage(self) -> list[StorageFinding]:
         """What is wrong with the file's own structure and with what it refuses to change."""
         return check_storage(self._connection)
+
+    def _is_key(self, table: str, column: str) -> bool:
+        """Whether a column can hold nothing but whole numbers, and none of them twice."""
+        # Table and column are our own.
+        asked = f"EXPLAIN QUERY PLAN SELECT 1 FROM {table} WHERE {column} = 1"  # noqa: S608
+        try:
+            plan = self._execute(asked)
+        except sqlite3.Error:
+            return False
+        return len(plan) == 1 and "USING INTEGER PRIMARY KEY" in str(plan[0][-1])
 
     def _columns(self, table: str) -> frozenset[str]:
         return frozenset(str(row[1]) for row in self._execute(f"PRAGMA table_info({table})"))
@@ -139,12 +161,12 @@ def _connect(address: str) -> sqlite3.Connection:
     return connection
 
 
-def _text(data: bytes) -> str | bytes:
-    """Text that is not UTF-8 is handed on as bytes, which no column may hold."""
+def _text(data: bytes) -> str | Unreadable:
+    """Text that is not UTF-8 is no text, nor is it the bytes that a column may hold."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data
+        return UNREADABLE
 
 
 def _unreadable(path: Path, error: sqlite3.Error | None) -> Unavailable:

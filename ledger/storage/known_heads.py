@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.errors import IntegrityFailure, LedgerError
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
+from ledger.log.note import open_note
 from ledger.log.tree import EMPTY_ROOT
 from ledger.storage.published import PublishedCheckpoints
 
@@ -70,7 +71,7 @@ class KnownHeads:
                 if kept is not None and kept[0].root != checkpoint.root:
                     raise _other_history(checkpoint, kept[0])
                 self._keep(checkpoint, note)
-                self.supplied[checkpoint.size] = checkpoint, note
+                self.supplied[checkpoint.size] = checkpoint, self._own(note)
 
     def _opened(self, note: str) -> Checkpoint | None:
         try:
@@ -78,8 +79,13 @@ class KnownHeads:
         except LedgerError:
             return None
 
+    def _own(self, note: str) -> str:
+        """A note that holds with the log's own line alone: a ledger keeps no line of others."""
+        opened = open_note(note, [self._vkey])
+        return f"{opened.text}\n{opened.verified[0]}\n"
+
     def _keep(self, checkpoint: Checkpoint, note: str) -> None:
-        self.by_size.setdefault(checkpoint.size, (checkpoint, note))
+        self.by_size.setdefault(checkpoint.size, (checkpoint, self._own(note)))
         if checkpoint.size > self.largest.size:
             self.largest = checkpoint
 

@@ -13,10 +13,12 @@ from urllib.parse import quote
 
 from ledger.storage.published_schema import make_schema
 from ledger.verification.evidence import (
+    UNREADABLE,
     StoredCosignature,
     StoredPublished,
     StoredTally,
     StoredTimestamp,
+    Unreadable,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ class PublishedFile:
 
     def published(self, after: int | None, limit: int) -> Sequence[StoredPublished]:
         """The next published checkpoints."""
-        rows = self._rows("published_checkpoints", f"size >= {_first(after)} ORDER BY size", limit)
+        rows = self._rows("published_checkpoints", f"{_behind(after)} ORDER BY size", limit)
         return [StoredPublished(*row) for row in rows]
 
     def cosignatures(self, first: int, last: int) -> Sequence[StoredCosignature]:
@@ -91,12 +93,15 @@ class PublishedFile:
 
     def stray_cosignatures(self, limit: int) -> Sequence[StoredCosignature]:
         """The lines of no published checkpoint."""
-        apart = f"NOT {_PUBLISHED} ORDER BY size, vkey"
-        return [StoredCosignature(*row) for row in self._rows("cosignatures", apart, limit)]
+        # The keys alone: a line that is too large to be read is there all the same.
+        apart = f"NOT {_PUBLISHED} ORDER BY size"
+        rows = self._rows("cosignatures", apart, limit, columns="size, vkey, NULL")
+        rows = rows or self._rows("cosignatures", apart, limit, columns="size, NULL, NULL")
+        return [StoredCosignature(*row) for row in rows]
 
     def timestamps(self, after: int | None, limit: int) -> Sequence[StoredTimestamp]:
         """The next time stamps."""
-        rows = self._rows("timestamps", f"size >= {_first(after)} ORDER BY size", limit)
+        rows = self._rows("timestamps", f"{_behind(after)} ORDER BY size", limit)
         return [StoredTimestamp(*row) for row in rows]
 
     def tallies(self) -> Sequence[StoredTally] | None:
@@ -121,11 +126,14 @@ class PublishedFile:
             if kind == "trigger":
                 yield f"trigger {name}", "No ledger made it."
 
-    def _rows(self, table: str, condition: str, limit: int) -> list[tuple[Any, ...]]:
+    def _rows(
+        self, table: str, condition: str, limit: int, *, columns: str | None = None
+    ) -> list[tuple[Any, ...]]:
         if self._unreadable is not None:
             return []
         # Table, columns and numbers are our own; nothing stored is ever put into the text.
-        sql = f"SELECT {_COLUMNS[table]} FROM {table} WHERE {condition} LIMIT {limit}"  # noqa: S608
+        wanted = columns or _COLUMNS[table]
+        sql = f"SELECT {wanted} FROM {table} WHERE {condition} LIMIT {limit}"  # noqa: S608
         try:
             return self._copy.execute(sql).fetchall()
         except sqlite3.Error:
@@ -145,15 +153,16 @@ def open_published(path: Path | None) -> Iterator[PublishedFile | None]:
         yield found
 
 
-def _first(after: int | None) -> int:
-    return _LOWEST if after is None else after + 1
+def _behind(after: int | None) -> str:
+    # What is no whole number is no size; the schema, which lets none in, is checked apart.
+    return f"size >= {_LOWEST if after is None else after + 1} AND typeof(size) = 'integer'"
 
 
-def _text(data: bytes) -> str | bytes:
+def _text(data: bytes) -> str | Unreadable:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data
+        return UNREADABLE
 
 
 def _expected() -> dict[tuple[str, str], object]:

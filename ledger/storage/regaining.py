@@ -83,7 +83,7 @@ class Regaining:
                 ``restore.repeated`` when they hold an event id twice.
             Unavailable: ``restore.not-written``.
         """
-        began = self.size
+        began, provable = self.size, max(heads, default=0)
         page = _Page(self._head)
         streams: dict[str, StreamHead] = {}
         asked: dict[str, Record] = {}
@@ -94,6 +94,7 @@ class Regaining:
             page.take(
                 (entry.seq, entry.stream, entry.stream_seq, type_name, data, event_id),
                 ChainHead(entry.seq + 1, entry_hash(data), entry.recorded_at),
+                keep=entry.seq < provable,
             )
             known = heads.get(page.end.size)
             if known is not None:
@@ -231,10 +232,11 @@ class _Page:
         self.leaves: list[bytes] = []
         self.checkpoints: list[tuple[int, str, int]] = []
 
-    def take(self, row: Row, end: ChainHead) -> None:
-        """Take one entry in, behind which the chain ends so."""
-        self.rows.append(row)
-        self.leaves.append(leaf_hash(row[4]))
+    def take(self, row: Row, end: ChainHead, *, keep: bool) -> None:
+        """Take one entry in, behind which the chain ends so; one that nothing can prove is left."""
+        if keep:
+            self.rows.append(row)
+            self.leaves.append(leaf_hash(row[4]))
         self.end = end
 
 

@@ -42,6 +42,9 @@ READ: Final[Mapping[str, Sequence[str]]] = {
 LARGEST_VALUE: Final = 1_000_000
 """In bytes; nothing we store comes near, a value that was blown up would."""
 
+_FARTHEST: Final = 10_000_000
+"""Positions walked through in search of the next row where none can be listed."""
+
 _LOWEST: Final = -(2**63)
 _LEVELS: Final = range(7)
 
@@ -165,27 +168,24 @@ class SnapshotEvidence(ABC):
 
     def rows(self, after: int | None, limit: int) -> Sequence[StoredRow]:
         """The next rows; those that cannot be read come as `UNREADABLE`."""
-        first = _first(after)
+        within = f"seq >= {_first(after)} ORDER BY seq LIMIT {limit}"
         try:
-            found = self._query("stored_events", f"seq >= {first} ORDER BY seq LIMIT {limit}")
+            found = self._query("stored_events", within)
         except self._error:
-            stop = max(self.extent(), first)
-            # A damaged page makes its neighbours unreadable too: halve until the rest is found.
-            while (start := max(first, 0)) < stop:
-                page = self._halved(start, min(start + limit, stop))
-                if page:
-                    return page
-                first = start + limit
-            return []
-        return [_row(values) for values in found]
+            positions = self._keys("stored_events", within, "seq")
+            if positions is None:
+                return self._walked(_first(after), limit)
+            return self._readable([seq for (seq,) in positions if isinstance(seq, int)])
+        return [_row(values) for values in found if isinstance(values[0], int)]
 
     def entries(self, after: int | None, limit: int) -> Sequence[tuple[object, object]]:
         """As `rows`, position and bytes alone."""
         within = f"WHERE seq >= {_first(after)} ORDER BY seq LIMIT {limit}"
         try:
-            return self._execute(f"{self._bare} {within}")
+            found = self._execute(f"{self._bare} {within}")
         except self._error:
             return [(row.seq, row.data) for row in self.rows(after, limit)]
+        return [values for values in found if isinstance(values[0], int)]
 
     def named(self, event_id: bytes) -> StoredRow | None:
         """The row kept under an event id, by the index on it."""
@@ -195,7 +195,7 @@ class SnapshotEvidence(ABC):
     def checkpoints(self, after: int | None, limit: int) -> Sequence[StoredCheckpoint]:
         """The next checkpoints in order of size."""
         within = f"size >= {_first(after)} ORDER BY size LIMIT {limit}"
-        found = self._tolerant("checkpoints", within)
+        found = self._each("checkpoints", within, "size")
         return [StoredCheckpoint(*values) for values in found if isinstance(values[0], int)]
 
     def tile(self, level: int, index: int) -> StoredTile | None:
@@ -206,25 +206,25 @@ class SnapshotEvidence(ABC):
     def stray_tiles(self, size: int, limit: int) -> Sequence[StoredTile]:
         """Tiles outside the tree of ``size`` entries, or under a name that is no number."""
         ends = " WHEN ".join(f"{level} THEN {size >> 8 * (level + 1)}" for level in _LEVELS)
-        found = self._tolerant(
-            "tree_tiles",
+        apart = (
             f"{self._no_integers('level', 'tile')} OR tile < 0 OR level < 0"
-            f" OR tile >= CASE level WHEN {ends} ELSE 0 END LIMIT {limit}",
+            f" OR tile >= CASE level WHEN {ends} ELSE 0 END LIMIT {limit}"
         )
-        return [StoredTile(*values) for values in found]
+        found = self._keys("tree_tiles", apart, "level", "tile") or ()
+        return [StoredTile(level, tile, None, None) for level, tile in found]
 
     def openings(self, first: int, last: int) -> Sequence[StoredOpening]:
         """The disclosures of a range of entries."""
-        found = self._tolerant(
-            "openings", f"seq >= {first} AND seq <= {last} ORDER BY seq, number LIMIT 100000"
-        )
+        within = f"seq >= {first} AND seq <= {last} ORDER BY seq, number LIMIT 100000"
+        found = self._each("openings", within, "seq", "number")
         stored = [StoredOpening(*values) for values in found]
         return stored if self._reveal is None else self._reveal(self.rows, stored)
 
     def stray_openings(self, size: int, limit: int) -> Sequence[StoredOpening]:
         """Disclosures kept for no entry."""
         apart = f"{self._no_integers('seq')} OR seq < 0 OR seq >= {size} LIMIT {limit}"
-        return [StoredOpening(*values) for values in self._tolerant("openings", apart)]
+        found = self._keys("openings", apart, "seq", "number") or ()
+        return [StoredOpening(seq, number, None) for seq, number in found]
 
     def head(self) -> StoredHead | Literal[Unreadable.UNREADABLE] | None:
         """The head row."""
@@ -249,15 +249,63 @@ class SnapshotEvidence(ABC):
         except self._error:
             return []
 
-    def _halved(self, start: int, stop: int) -> list[StoredRow]:
+    def _keys(self, table: str, condition: str, *columns: str) -> list[tuple[Any, ...]] | None:
+        """The key of each row of a query, None when not even that can be read.
+
+        A row is there however large its values are; a key that is too large comes as None.
+        """
+        present = self._present[table]
+        if not present:
+            return []
+        for names in (columns, columns[:1], ()):
+            wanted = [
+                self._value(c) if c in names and c in present else self._absent(c) for c in columns
+            ]
+            # Table and columns are our own, the conditions our own words and numbers.
+            asked = f"SELECT {', '.join(wanted)} FROM {self._schema}{table}"  # noqa: S608
+            try:
+                return self._execute(f"{asked} WHERE {condition}")
+            except self._error:
+                continue
+        return None
+
+    def _each(self, table: str, condition: str, *key: str) -> list[tuple[Any, ...]]:
+        """As `_tolerant`, but a row that cannot be read comes as `UNREADABLE` behind its key."""
         try:
-            found = self._query("stored_events", f"seq >= {start} AND seq < {stop} ORDER BY seq")
-            return [_row(values) for values in found]
+            return self._query(table, condition)
         except self._error:
-            if stop - start == 1:
-                return [StoredRow(start, UNREADABLE)]
-        middle = (start + stop) // 2
-        return [*self._halved(start, middle), *self._halved(middle, stop)]
+            found: list[tuple[Any, ...]] = []
+        for values in self._keys(table, condition, *key) or ():
+            unreadable = (*values, *[UNREADABLE] * (len(READ[table]) - len(key)))
+            one = " AND ".join(f"{c} = {v}" for c, v in zip(key, values, strict=True))
+            whole = all(isinstance(value, int) for value in values)
+            found += (self._tolerant(table, one) if whole else []) or [unreadable]
+        return found
+
+    def _walked(self, first: int, limit: int) -> list[StoredRow]:
+        """The next rows, by every position they may have: not even positions can be listed."""
+        # A damaged page makes its neighbours unreadable too: halve until the rest is found.
+        start, end = max(first, 0), self.extent()
+        stop = min(end, start + _FARTHEST)
+        for at in range(start, stop, limit):
+            page = self._readable(range(at, min(at + limit, stop)))
+            if page:
+                return page
+        return self._readable(range(end - 1, end)) if stop < end else []
+
+    def _readable(self, positions: Sequence[int]) -> list[StoredRow]:
+        """The rows at some positions, in order, each that cannot be read as `UNREADABLE`."""
+        if not positions:
+            return []
+        within = f"seq >= {positions[0]} AND seq <= {positions[-1]} ORDER BY seq"
+        try:
+            found = self._query("stored_events", within)
+        except self._error:
+            if len(positions) == 1:
+                return [StoredRow(positions[0], UNREADABLE)]
+            middle = len(positions) // 2
+            return [*self._readable(positions[:middle]), *self._readable(positions[middle:])]
+        return [_row(values) for values in found if isinstance(values[0], int)]
 
 
 def _first(after: int | None) -> int:

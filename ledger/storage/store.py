@@ -10,7 +10,7 @@ from ledger.log.chain import ChainHead, StreamHead
 from ledger.log.entry import parse_entry
 from ledger.log.tree import leaf_hash
 from ledger.storage.schema import OF_REGISTERED_TYPES, REGISTERED_TYPES
-from ledger.storage.typed import blob, other_type
+from ledger.storage.typed import blob, other_type, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,10 +158,13 @@ class LedgerStore(ABC):
         return [(row[0], row[1]) for row in self._all(_CHECKPOINTS, (after, limit))]
 
     def openings(self, start: int, stop: int) -> dict[int, list[str]]:
-        """The disclosures kept for entries in ``start <= seq < stop``."""
+        """The disclosures kept for entries in ``start <= seq < stop``.
+
+        Raises IntegrityFailure ``storage.column-type``.
+        """
         found: dict[int, list[str]] = {}
         for row in self._all(_OPENINGS, (start, stop)):
-            found.setdefault(row[0], []).append(row[1])
+            found.setdefault(row[0], []).append(text(row[1], "openings"))
         return found
 
     def full_tile(self, level: int, index: int) -> bytes:

@@ -12,6 +12,13 @@ def blob(value: object, table: str = "stored_events") -> bytes:
     return value
 
 
+def text(value: object, table: str) -> str:
+    """Text, which is all that was ever written there; raises IntegrityFailure for all else."""
+    if not isinstance(value, str):
+        raise other_type(table)
+    return value
+
+
 def other_type(table: str) -> IntegrityFailure:
     """The failure that a row holds a type that was never written."""
     return IntegrityFailure(

@@ -76,7 +76,7 @@ class ForeseeingCrew(Crew):
         while self._going:
             self._put_aside()
         known = self._known.get(rows[0][0]) if rows else None
-        if known is None or known[0] != _digest(rows):
+        if known is None or known[0] is None or known[0] != _digest(rows):
             self._asked.append(None)
             return self._crew.begin(rows)
         self._aside.seek(known[1])

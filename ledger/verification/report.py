@@ -160,6 +160,8 @@ class Findings:
     ) -> None:
         """Take one finding in; ``alone`` keeps it apart from its neighbours."""
         kind = KINDS[code]
+        # Each of these may be what somebody wrote: a line of a report is one line.
+        event_id, subject, field = map(_named, (event_id, subject, field))
         finding = Finding(
             check=kind.check,
             first=first,
@@ -238,6 +240,10 @@ def _joined(before: Finding, after: Finding, group: str | None) -> Finding | Non
     last = max(before.last, after.last)
     new = max(0, last - max(before.last, after.first - 1))
     return replace(before, last=last, places=before.places + new)
+
+
+def _named(value: str | None) -> str | None:
+    return value if value is None or value.isprintable() else _shown(value)
 
 
 def _shown(value: object, longest: int = _LONGEST_VALUE) -> str:

@@ -10,6 +10,7 @@ import pytest
 from ledger.errors import IntegrityFailure, LedgerError
 from ledger.log.chain import ChainHead, Draft, append
 from ledger.log.checkpoint import Checkpoint, sign_checkpoint
+from ledger.log.cosignature import add_signatures, cosign
 from ledger.log.entry import entry_hash, parse_entry
 from ledger.log.tree import leaf_hash, root_of
 from ledger.publication.bundling import Beside, write_bundle
@@ -23,6 +24,7 @@ from ledger.verification.bundle import BundleEvidence
 from tests.build_ledger import EDC, START
 from tests.ledger.build_service import answer, bag, database
 from tests.ledger.verification.forge import Forger
+from tests.ledger.verification.publish import ETHICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,3 +144,19 @@ def test_a_payload_that_its_type_does_not_allow_comes_back_and_is_named(
     assert done.report.size == backup.size + 1
     (told,) = done.nonconforming
     assert told.startswith(f"schema.invalid at seq {seq} ")
+
+
+def test_a_cosigned_head_proves_entries_and_is_kept_with_the_logs_own_line_alone(
+    built: BuiltLedger, tmp_path: Path
+) -> None:
+    """A head that was published holds further lines, which a ledger's own checkpoints do not."""
+    backup = back_up(built, tmp_path / "backup")
+    given = answer(built, bag(built, 1))
+    mirror = tmp_path / "entries.jsonl"
+    entries = built.ledger.application.store.entries(0, given.size)
+    mirror.write_bytes(b"".join(data + b"\n" for _, data in entries))
+    note = add_signatures(given.note, [cosign(given.note, ETHICS, time=1_800_000_000)])
+    done = put_back(backup, tmp_path / "new", FileSupply(mirror), notes=[note])
+    assert (done.regained, done.report.findings) == (1, ())
+    with DatabaseEvidence(tmp_path / "new" / "ledger.sqlite3") as source:
+        assert [one.note for one in source.checkpoints(given.size - 1, 9)] == [given.note]
