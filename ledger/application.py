@@ -54,7 +54,7 @@ class LedgerApplication(Application[str]):
         self._create = create
         self.openings: Openings | None = None
         self._revision = 0
-        self._generation = -1
+        self._withheld = (0, -1)
         self._followed = FollowedRestrictions(lambda: self.store)
         super().__init__({"AGGREGATE_CACHE_MAXSIZE": "2048", "DEEPCOPY_FROM_AGGREGATE_CACHE": "n"})
 
@@ -152,11 +152,12 @@ class LedgerApplication(Application[str]):
         Gives a number that grows each time; who holds records read under another reads them anew.
         ``size`` is that of the log, for who has just read it.
         """
-        moved = self._followed.follow(size)
+        found = self._followed.follow(size)
         generation = -1 if self.openings is None else self.openings.vault.store.generation()
-        if moved or generation != self._generation:
-            self._generation = generation
+        if (found, generation) != self._withheld:
+            # Noted last: no other thread may go on with what is about to be dropped.
             self._drop()
+            self._withheld = found, generation
         return self._revision
 
     def _drop(self) -> None:

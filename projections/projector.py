@@ -99,11 +99,11 @@ class Projector:
     def step(self) -> bool:
         """Fold one page; False when there is nothing to fold."""
         with self._working:
-            place = self._current()
-            head = self._application.store.head().size
-            if place.position >= head:
-                return False
             try:
+                place = self._current()
+                head = self._application.store.head().size
+                if place.position >= head:
+                    return False
                 self._advance(place, min(place.position + self._page, head))
             except PositionMoved:
                 self._forget()

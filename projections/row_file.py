@@ -111,10 +111,15 @@ class RowFile(SQLiteTrackingRecorder):
     def swap(self, place: Place) -> None:
         """Make a rebuilt generation the current one and drop all others.
 
-        Raises PositionMoved when it is not at the place named.
+        Raises PositionMoved when it is not at the place named, or was dropped meanwhile: its key
+        went with it, and without that nobody else could read what is written under it.
         """
         with writing(self.datastore) as cursor:
-            if self._place(cursor, place.generation) != place:
+            cursor.execute(
+                "SELECT 1 FROM projection_keys WHERE generation = ?", (place.generation,)
+            )
+            kept = cursor.fetchone() is not None
+            if not kept or self._place(cursor, place.generation) != place:
                 raise PositionMoved
             cursor.execute("UPDATE projection_state SET generation = ?", (place.generation,))
             for table in OF_A_GENERATION:
@@ -243,11 +248,6 @@ class RowFile(SQLiteTrackingRecorder):
 
     def _all(self, sql: str, params: Sequence[object] = ()) -> list[Any]:
         return all_rows(self.datastore, sql, params)
-
-
-def trackingtracking_name(generation: int) -> str:
-    """The name under which the library tracks how far a generation goes."""
-    return f"projections/{generation}"
 
 
 def tracking_name(generation: int) -> str:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.harness import Bench, Goal, compare, milliseconds
+from projections.deviation_rows import place_of
 from projections.reading import Projections, opened
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class _Asked:
         first = self._projections.deviations(limit=_DEVIATIONS)
         if not first:
             raise RuntimeError("There is no deviation to make a page of.")
-        self._last = str(first[-1]["id"])
+        self._last = place_of(first[-1])
         self._count = itertools.count()
 
     def case(self, key: str) -> Callable[[], float]:

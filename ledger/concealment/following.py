@@ -27,6 +27,7 @@ class FollowedRestrictions:
         self._store = store
         self._lock = threading.Lock()
         self._seen = 0
+        self._found = 0
         self._targets: set[str] = set()
         self.restrictions = Restrictions()
 
@@ -41,25 +42,25 @@ class FollowedRestrictions:
             if records and records[0].seq == self._seen:
                 self._seen = records[-1].seq + 1
 
-    def follow(self, size: int | None = None) -> bool:
-        """Take in what is new; True when something was restricted since the last call.
+    def follow(self, size: int | None = None) -> int:
+        """Take in what is new; the number of times something was found to be restricted.
 
         ``size`` is that of the log, for who has just read it.
         """
         if size is None:
             size = self._store().head().size
         if size == self._seen:
-            return False
+            return self._found
         with self._lock:
             if size <= self._seen:
-                return False
+                return self._found
             acts = self._store().positions_of_types((RESTRICTED,), start=self._seen)
-            if self._targets:
-                self._corrections(self._seen)
+            repeated = bool(self._targets) and self._corrections(self._seen)
             for seq in acts:
                 self._restrict(seq)
+            self._found += bool(acts) or repeated
             self._seen = size
-        return bool(acts)
+            return self._found
 
     def _restrict(self, seq: int) -> None:
         act = self._read(seq)
@@ -73,11 +74,15 @@ class FollowedRestrictions:
         if result is not None and kind_of(result.type) is Kind.RESULT:
             self.restrictions.apply(result)
 
-    def _corrections(self, start: int) -> None:
+    def _corrections(self, start: int) -> bool:
+        """Take in corrections; True when one is of what is restricted, and may repeat the words."""
+        repeated = False
         for seq in self._store().positions_of_types((CORRECTED,), start=start):
             record = self._read(seq)
             if record is not None:
                 self.restrictions.apply(record)
+                repeated = repeated or self.restrictions.concerns(record.id) is not None
+        return repeated
 
     def _read(self, seq: int) -> Record | None:
         data = self._store().entry(seq)

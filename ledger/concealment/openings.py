@@ -72,10 +72,9 @@ class Openings:
         behind it under new ones. Raises Unavailable when keys are not at hand; nothing is stored
         then.
         """
-        if records and self._others_recorded is not None:
-            if records[0].seq != self._following:
-                self._others_recorded()
-            self._following = records[-1].seq + 1
+        check = self._others_recorded
+        if check is not None and records and records[0].seq != self._following:
+            check()
         rows: list[Row] = []
         acts: list[str] = []
         waiting: list[tuple[int, int, Opening]] = []
@@ -89,6 +88,11 @@ class Openings:
                 self.vault.retire(erasure)
                 acts.append(erasure.act)
         return [*rows, *self._sealed(waiting)], acts
+
+    def recorded(self, records: Sequence[Record]) -> None:
+        """Know that a group was stored: one that comes behind it has no other's in between."""
+        if records:
+            self._following = records[-1].seq + 1
 
     def reveal(self, rows: Sequence[tuple[str, str, str]]) -> list[str | Erased | IntegrityFailure]:
         """The disclosures in rows of ``(stream, event id, stored text)``, each with its outcome.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from concurrent.futures import InvalidStateError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -75,12 +76,8 @@ class Answering:
         fault = self._keep(groups[-1].note)
         for group in groups:
             for reply, answer in zip(group.replies, group.answers, strict=True):
-                if isinstance(answer, LedgerError):
-                    reply.set_exception(answer)
-                elif fault is not None:
-                    reply.set_exception(fault)
-                else:
-                    reply.set_result(answer)
+                refused = isinstance(answer, LedgerError)
+                tell(reply, answer if refused or fault is None else fault)
         self.told()
 
     def _keep(self, note: str) -> LedgerError | None:
@@ -96,6 +93,17 @@ class Answering:
             return unavailable(error)
         self._kept = note
         return None
+
+
+def tell(reply: Reply, answer: Receipted | LedgerError) -> None:
+    """Tell a sender his outcome, or why there is none."""
+    try:
+        if isinstance(answer, LedgerError):
+            reply.set_exception(answer)
+        else:
+            reply.set_result(answer)
+    except InvalidStateError:
+        pass  # he has given up waiting; the others' answers must not end with his
 
 
 def unavailable(error: Exception) -> Unavailable:

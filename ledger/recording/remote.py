@@ -12,6 +12,7 @@ from multiprocessing.connection import Client
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import LedgerError, Unavailable
+from ledger.recording.answering import tell
 from ledger.recording.waiting import QUEUE_LIMIT, busy
 from ledger.recording.wire import Asked, Carried, Failed, Standing, bound_sending, cut
 from ledger.signing.register import Register
@@ -188,10 +189,7 @@ class RemoteWriter:
         future = self._pending.pop(one.number, None)
         if future is None:
             return
-        if isinstance(one, Failed):
-            future.set_exception(one.error())
-        else:
-            future.set_result(one.receipted())
+        tell(future, one.error() if isinstance(one, Failed) else one.receipted())
 
     def _lose(self, connection: Connection | None, numbers: list[int] | None) -> None:
         """The writer is away: fail what was sent there, and connect anew with the next submission.
@@ -207,7 +205,7 @@ class RemoteWriter:
             futures = [self._pending.pop(number, None) for number in lost]
         for future in futures:
             if future is not None:
-                future.set_exception(away())
+                tell(future, away())
 
 
 class KnownKeys:

@@ -21,7 +21,7 @@ from ledger.aggregates.trial_state import TrialState
 from ledger.concealment.restricted import RESTRICTED
 from ledger.errors import LedgerError, Unavailable
 from ledger.recording.admission import Admission, Commitment, Extension, Quarantined, Recorded
-from ledger.recording.answering import Answering, Decided, unavailable
+from ledger.recording.answering import Answering, Decided, tell, unavailable
 from ledger.recording.following import CommittedSource
 from ledger.recording.log_end import LogEnd
 from ledger.recording.outcomes import Receipted, outcome_of, receipted, require_same
@@ -186,7 +186,7 @@ class Writer:
     def _fail(self, group: list[Waiting], error: LedgerError) -> None:
         self._fresh = False
         for waiting in group:
-            waiting.reply.set_exception(error)
+            tell(waiting.reply, error)
         self._answering.told()
 
     def _record(self, group: list[Waiting]) -> list[Receipted | LedgerError]:
@@ -281,6 +281,8 @@ class Writer:
             self._settle(before, grown.head, error)
         self._end.take(grown)
         self._state.committed()
+        if self._application.openings is not None:
+            self._application.openings.recorded(extension.records)
         self._destroy(acts)
         if acts or any(record.type == RESTRICTED for record in extension.records):
             self._forget()

@@ -124,11 +124,11 @@ class WritingService:
         while not self._stopped.is_set():
             try:
                 connection = self._listener.accept()
+                bound_sending(connection)
             except Exception:  # noqa: BLE001 - one stranger must not end the service for all
                 if not self._stopped.is_set():
                     _log.warning("A connection was not accepted", exc_info=True)
                 continue
-            bound_sending(connection)
             self._arrived.put(connection)
             self._wake_reader.send_bytes(b"")
 
@@ -144,7 +144,9 @@ class WritingService:
                     elif isinstance(ready, Connection) and not self._take(ready):
                         selector.unregister(ready)
                         self._connections.discard(ready)
-                        ready.close()
+                        # Closed when nobody holds it any more: an answer on its way to it must
+                        # not meet the same number of a worker that has come since.
+                        cut(ready)
 
     def _begin(self, selector: selectors.BaseSelector) -> None:
         """Hear those who have just connected, and tell them how the writer stands."""
@@ -158,6 +160,9 @@ class WritingService:
         try:
             asked: list[Asked] = connection.recv()
         except (EOFError, OSError):
+            return False
+        except Exception:  # noqa: BLE001 - the thread must outlive any fault
+            _log.exception("What a worker sent could not be read; it is let go")
             return False
         refused = False
         for one in asked:
@@ -208,6 +213,9 @@ class WritingService:
             connection.send(parcel)
         except OSError:  # the worker is gone; its senders ask again and get the same answer
             _log.warning("A worker went away before its answer")
+            cut(connection)
+        except Exception:  # noqa: BLE001 - the thread that answers must outlive any fault
+            _log.exception("Answers could not be sent; the worker is let go")
             cut(connection)
 
 

@@ -271,3 +271,39 @@ def test_a_follower_on_a_thread_reaches_what_is_waited_for(tmp_path: Path) -> No
     assert projections.check() == []
     projections.close()
     kept.close()
+
+
+def test_rows_whose_key_another_follower_dropped_are_not_put_in_place(tmp_path: Path) -> None:
+    """Two make rows anew at once: the later swap would leave rows that nobody else can read."""
+    path = tmp_path / "rows.sqlite3"
+    first, second = ProjectionStore(path, "genesis"), ProjectionStore(path, "genesis")
+    mine, other = first.fresh_generation("same"), second.fresh_generation("same")
+    second.swap(other)
+    with pytest.raises(PositionMoved):
+        first.swap(mine)
+    assert first.place() == other
+    assert first.fits(other.generation, "same")
+    first.close()
+    second.close()
+
+
+def test_a_follower_that_another_was_quicker_than_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever meets it while rows are made anew takes the place again as it is then."""
+    kept = shelf(tmp_path, eventful())
+    kept.keep(60)
+    store = ProjectionStore(tmp_path / "rows.sqlite3", "genesis")
+    projector = Projector(kept.application, eventful().definition, store)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "fits", lambda *_: False)
+        patch.setattr(store, "swap", _overtaken)
+        assert projector.step()
+    assert projector.follow() == 60
+    assert projector.check() == []
+    store.close()
+    kept.close()
+
+
+def _overtaken(_: object) -> None:
+    raise PositionMoved

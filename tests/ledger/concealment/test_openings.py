@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,3 +146,23 @@ def test_a_refused_order_erases_nothing(
     built.close()
     assert list(ordered(records)) == []
     assert openings.conceal(records, {})[1] == []
+
+
+def test_who_was_overtaken_looks_whether_the_others_seal_under_the_same_keys(
+    openings: Openings, history: tuple[list[Record], dict[int, list[str]]]
+) -> None:
+    """Also when the other recorded just as many: only what was stored counts as one's own."""
+    first = history[0][0]
+    looked: list[int] = []
+    mine = Openings(openings.vault, others_recorded=lambda: looked.append(len(looked)))
+
+    def at(ahead: int) -> list[Record]:
+        return [replace(first, entry=replace(first.entry, seq=first.seq + ahead))]
+
+    mine.conceal(at(0), {})
+    assert looked == [0]
+    mine.conceal(at(1), {})  # the first was not stored: another's entry has its place
+    assert looked == [0, 1]
+    mine.recorded(at(1))
+    mine.conceal(at(2), {})
+    assert looked == [0, 1]

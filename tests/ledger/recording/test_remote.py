@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import secrets
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from ledger.recording.writer import Writer
 from ledger.recording.writing import WritingService
 from ledger.signing.jwk import SigningKey
 from ledger.signing.statement import Signer
+from ledger.storage.head_file import HeadFile
 from tests.build_ledger import identify, party, seed_of
 from tests.ledger.build_service import (
     STREAM,
@@ -141,6 +143,28 @@ def test_a_writer_that_is_away_is_told_and_found_again(built: BuiltLedger, addre
     require_receipt(built, submit(built, remote, signed), signed)
     remote.close()
     service.close()
+
+
+def test_a_sender_who_gave_up_does_not_end_the_answers_of_his_worker(
+    built: BuiltLedger, remote: RemoteWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others of the same worker get theirs, and so does his retry."""
+    kept, write = threading.Event(), HeadFile.write
+
+    def slowly(file: HeadFile, note: str) -> None:
+        assert kept.wait(20)
+        write(file, note)
+
+    left, waiting = bag(built, 1), bag(built, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(HeadFile, "write", slowly)
+        mine, other = (
+            remote.submit(built.receive(signed), built.tick()) for signed in (left, waiting)
+        )
+        assert mine.cancel()
+        kept.set()
+        require_receipt(built, other.result(20), waiting)
+    require_receipt(built, submit(built, remote, left), left)
 
 
 def test_a_stranger_without_the_key_is_not_served(
