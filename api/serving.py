@@ -119,6 +119,15 @@ def build(settings: ServeSettings) -> Flask:
     return app
 
 
+def build_alone(settings: ServeSettings, parent: int) -> Flask:
+    """All of it in the one process that serves; it ends when its parent is gone.
+
+    Else a killed service would go on writing where nobody looks for it.
+    """
+    end_with(parent)
+    return build(settings)
+
+
 def build_worker(settings: ServeSettings, socket: Socket, parent: int) -> Flask:
     """The doors of one of several workers, whose writer and projector are processes of their own.
 
@@ -198,7 +207,7 @@ def serve(  # noqa: PLR0913 - one parameter a setting
     if ready is not None:
         ready()
     if workers == 1:
-        loader: Any = partial(build, settings)
+        loader: Any = partial(build_alone, settings, os.getpid())
         _granian(host, port, workers=1).serve(target_loader=loader, wrap_loader=False)
     else:
         _serve_several(settings, host, port, workers=workers)

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +187,27 @@ def test_what_was_acknowledged_outlives_a_kill(
     again = [send(serving(built), one) for one in events[:1]]
     assert [answer.status for answer in again] == [200]
     assert again[0].data == before[0]
+
+
+def is_open(port: int) -> bool:
+    """Whether anybody takes connections there."""
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_killed_service_leaves_nobody_behind_that_writes(
+    tmp_path: Path, serving: Callable[[BuiltLedger], Running]
+) -> None:
+    """The process that serves ends with the one that was killed."""
+    built = build_ledger(tmp_path)
+    built.close()
+    running = serving(built)
+    running.process.kill()
+    running.process.wait(timeout=20)
+    deadline = time.monotonic() + 20
+    while is_open(running.port):
+        assert time.monotonic() < deadline, "somebody still listens"
+        time.sleep(0.1)
 
 
 def test_it_stops_when_asked_to(tmp_path: Path, serving: Callable[[BuiltLedger], Running]) -> None:
