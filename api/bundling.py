@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -24,10 +27,12 @@ from ledger.signing.strict_json import canonical
 from ledger.storage.open_evidence import open_evidence
 from ledger.storage.published import PublishedCheckpoints
 from ledger.storage.published_evidence import open_published
+from ledger.verification.archive import BLOCK
 from ledger.verification.bundle_schemas import SCHEMAS
-from projections.report import render
+from projections.report import FORMATS, opened_report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from ledger.concealment.evidence import Reveal
@@ -67,6 +72,7 @@ def bundle_log(
     if newest is not None:
         cosigned_note(ledger, *newest)
     with (
+        ExitStack() as held,
         open_published(ledger.files.published) as published,
         open_evidence(ledger.application.database, reveal=_reveal(ledger)) as source,
     ):
@@ -81,12 +87,29 @@ def bundle_log(
             software=SOFTWARE,
             schemas=schemas_bytes(),
             policy=None if asked is None else policy_bytes(asked),
-            pages={
-                f"report.{form}": render(projections, ledger, format=form, as_of=as_of)
-                for form in (() if leave else ("html", "json"))
-            },
+            pages={},
+            streamed={} if leave else _report(held, projections, ledger, as_of),
         )
         return write_bundle(out, source, beside, published)
+
+
+def _report(
+    held: ExitStack, projections: Projections, ledger: TrialLedger, as_of: datetime
+) -> dict[str, Callable[[], Iterator[bytes]]]:
+    """The report in both formats, in temporary files that go when ``held`` does."""
+    pages: dict[str, Callable[[], Iterator[bytes]]] = {}
+    with opened_report(projections, ledger, as_of=as_of) as report:
+        for form in FORMATS:
+            file = held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by held
+            report.write(file, format=form)
+            pages[f"report.{form}"] = partial(_chunks, file)
+    return pages
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    while block := file.read(BLOCK):
+        yield block
 
 
 def bundle_subject(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 from rich.console import Console
@@ -16,9 +19,10 @@ from api.cli.verifying import examine, root_of_trust
 from ledger.errors import RejectedInput
 from ledger.signing.rfc3339 import parse_rfc3339
 from projections.reading import OpenedLog, Projections, opened
-from projections.report import render
+from projections.report import opened_report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from ledger.storage.database import Database
@@ -92,25 +96,46 @@ def report(  # noqa: PLR0913 - one parameter an option
     if not unverified:
         trust = root_of_trust(vkey, genesis)
         verification = examine(database, head_file=head_file, trust=trust).to_json()
-    with opened(database) as ledger, progress_bar("Writing the report"):
+    with (
+        _appearing(out) as file,
+        opened(database) as ledger,
+        progress_bar("Writing the report"),
+    ):
         views = Projections(ledger)
         try:
             views.follow()
-            content = render(
-                views,
-                ledger,
-                format="json" if format_ == "json" else "html",
-                as_of=_instant(as_of),
-                subject=subject,
-                verification=verification,
-            )
+            with opened_report(
+                views, ledger, as_of=_instant(as_of), subject=subject, verification=verification
+            ) as made:
+                made.write(file, format="json" if format_ == "json" else "html")
+            length = file.tell()
         finally:
             views.close()
-    if out is None:
-        sys.stdout.buffer.write(content)
+    if out is not None:
+        click.echo(f"{out}: {length} bytes", err=True)
+
+
+@contextmanager
+def _appearing(out: Path | None) -> Iterator[BinaryIO]:
+    """A file that appears under its name, or on standard output, once it is whole."""
+    if out is not None and (out.is_file() or not out.exists()):
+        staged = out.with_name(f"{out.name}.part")
+        try:
+            with staged.open("wb") as file:
+                yield file
+            staged.replace(out)
+        finally:
+            staged.unlink(missing_ok=True)
         return
-    out.write_bytes(content)
-    click.echo(f"{out}: {len(content)} bytes", err=True)
+    # A device or a pipe has a name that must stay its own.
+    with tempfile.TemporaryFile() as file:
+        yield file
+        file.seek(0)
+        if out is None:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+            return
+        with out.open("wb") as device:
+            shutil.copyfileobj(file, device)
 
 
 def _instant(text: str | None) -> datetime | None:

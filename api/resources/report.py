@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import tempfile
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from flask import Response
 
@@ -12,11 +13,21 @@ from api.resources import trial_door
 from api.responses import JSON
 from api.schemas.query import ReportQuery
 from projections.masking import MaskedProjections
-from projections.report import render
-from projections.report.masked import render_masked
+from projections.report import opened_report
+from projections.report.masked import masked_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from api.context import Doors
+
+HTML: Final = "text/html; charset=utf-8"
+
+_BLOCK: Final = 1 << 16
+_MOST_HELD: Final = 1 << 22
+"""Bytes of a report that are held in memory; a longer one is written to a temporary file."""
 
 door = trial_door("report", "The audit report.")
-HTML = "text/html; charset=utf-8"
 
 
 @door.route("/report", methods=["GET"])
@@ -31,13 +42,39 @@ def get_report(query: dict[str, Any]) -> Response:
     """
     held = doors()
     held.follow()
-    wanted = {"format": query["format"], "subject": query.get("subject")}
-    reading, as_of = held.reading(), query.get("as_of")
-    if isinstance(reading, MaskedProjections):
-        with reading.turn:  # it works on the shared folds from the first section to the last
-            content = render_masked(reading, held.ledger, as_of=held.day_of_record(as_of), **wanted)
+    # All of it is drawn before the first byte is sent: what fails must not look like a report.
+    file = tempfile.SpooledTemporaryFile(_MOST_HELD)  # noqa: SIM115 - closed when it was sent
+    try:
+        _draw(file, held, query)
+        length = file.tell()
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    kind = HTML if query["format"] == "html" else JSON
+    if length <= _MOST_HELD:
+        with file:
+            response = Response(file.read(), content_type=kind)
     else:
-        content = render(held.projections, held.ledger, as_of=as_of, **wanted)
-    response = Response(content, content_type=HTML if query["format"] == "html" else JSON)
+        response = Response(_blocks(file), content_type=kind)
+        response.call_on_close(file.close)
+        response.content_length = length
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _draw(out: IO[bytes], held: Doors, query: dict[str, Any]) -> None:
+    reading, as_of, subject = held.reading(), query.get("as_of"), query.get("subject")
+    if isinstance(reading, MaskedProjections):
+        day = held.day_of_record(as_of)
+        with reading.turn:  # it works on the shared folds from the first section to the last
+            report = masked_report(reading, held.ledger, as_of=day, subject=subject)
+            report.write(out, format=query["format"])
+        return
+    with opened_report(held.projections, held.ledger, as_of=as_of, subject=subject) as report:
+        report.write(out, format=query["format"])
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    while block := file.read(_BLOCK):
+        yield block

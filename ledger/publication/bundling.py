@@ -6,7 +6,7 @@ verification of the database would have seen. The same log and the same pages gi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -121,7 +121,8 @@ class Beside:
 
     ``pages`` are further members by name, such as ``report.html``; ``schemas`` the JSON Schemas of
     the vocabulary (``schemas.json``); ``policy`` the witness policy (C2SP tlog-policy). What is
-    None is left out. ``leave`` are purposes whose openings are left out because of ``why``, and
+    None is left out. ``streamed`` are pages too large to be held: each call gives the same bytes.
+    ``leave`` are purposes whose openings are left out because of ``why``, and
     with them the pages; ``withheld`` says what else is left out, and why. ``doubt`` says why a
     ledger that refuses to sign does not confirm all of it.
     """
@@ -134,6 +135,7 @@ class Beside:
     leave: frozenset[Purpose] = frozenset()
     why: str = ASKED
     doubt: str | None = None
+    streamed: Mapping[str, Callable[[], Iterable[bytes]]] = field(default_factory=dict)
 
     @property
     def readme(self) -> str:
@@ -177,6 +179,7 @@ def write_bundle(
         *_protocols(source),
         *_optional({SCHEMAS: beside.schemas, "policy.txt": beside.policy}),
         *(Member.of(name, content) for name, content in beside.shown.items()),
+        *(Member(name, chunks) for name, chunks in beside.streamed.items() if not beside.leave),
     ]
     measured = [(member, measure(member)) for member in members]
     for kind, folder in (("tiles", "tile/"), ("receipts", "receipts/")):

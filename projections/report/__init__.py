@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from projections.report.contents import contents
-from projections.report.html import render_html
-from projections.report.json import render_json
+from projections.report.drawing import FORMATS, Drawn, Format
 from projections.report.sources import Wanted, read_basis
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from ledger.signing.strict_json import JsonObject
     from projections.reading import Projections, ReadableLedger
 
 
-def render(
+@contextmanager
+def opened_report(
     projections: Projections,
     ledger: ReadableLedger,
     *,
-    format: Literal["html", "json"],  # noqa: A002 - the parameter's name on every surface
     as_of: datetime | None = None,
     verification: Mapping[str, Any] | None = None,
     subject: str | None = None,
-) -> bytes:
-    """The audit report in UTF-8.
+) -> Iterator[Drawn]:
+    """The audit report, to be written in any format; what it rests on lies aside meanwhile.
 
     ``as_of`` is a record time, the head's when absent: entries recorded later are not known, and
     what falls due by it is due. ``verification`` is a verification's report as an object (members
@@ -38,23 +38,27 @@ def render(
         RejectedInput: ``report.before-the-trial``, ``report.unknown-subject``.
         Unavailable: the head cannot be read.
     """
-    document = report_document(
-        projections, ledger, as_of=as_of, verification=verification, subject=subject
-    )
-    return render_html(document) if format == "html" else render_json(document)
+    wanted = Wanted(as_of=as_of, subject=subject, verification=verification)
+    with read_basis(projections, ledger, wanted) as basis:
+        yield Drawn(contents(basis))
 
 
-def report_document(
+def render(
     projections: Projections,
     ledger: ReadableLedger,
     *,
+    format: Format,  # noqa: A002 - the parameter's name on every surface
     as_of: datetime | None = None,
     verification: Mapping[str, Any] | None = None,
     subject: str | None = None,
-) -> JsonObject:
-    """The report as plain JSON, before any renderer; parameters as for `render`."""
-    wanted = Wanted(as_of=as_of, subject=subject, verification=verification)
-    return contents(read_basis(projections, ledger, wanted))
+) -> bytes:
+    """The audit report in UTF-8, whole in memory; parameters and errors as for `opened_report`."""
+    out = BytesIO()
+    with opened_report(
+        projections, ledger, as_of=as_of, verification=verification, subject=subject
+    ) as report:
+        report.write(out, format=format)
+    return out.getvalue()
 
 
-__all__ = ["render", "report_document"]
+__all__ = ["FORMATS", "Drawn", "Format", "opened_report", "render"]

@@ -1,13 +1,14 @@
 """What a report rests on: rows of the projections and the head they belong to, read once.
 
-The masked rendering rests on the material alone; it knows no head.
+Rows that grow with the log are given one by one, as often as they are asked for. The masked
+rendering rests on the material alone; it knows no head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ledger.rules.members import shape, shapes
 
@@ -20,6 +21,43 @@ if TYPE_CHECKING:
     from ledger.trials.definition import TrialDefinition
 
 Row = Mapping[str, "JsonValue"]
+
+
+class Listing(Protocol):
+    """Rows in their order; each reading begins at the first. A list of rows is one."""
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+
+class Sections(Mapping[str, Row]):
+    """The sections of each subject's view, by subject, in order of their ids."""
+
+    def of(self, section: str) -> Iterator[tuple[str, Row]]:
+        """One section of every subject that has it."""
+        for subject in self:
+            found = shape(self[subject], section)
+            if found is not None:
+                yield subject, found
+
+
+class HeldSections(Sections):
+    """Sections that are held in memory."""
+
+    def __init__(self, held: Mapping[str, Row]) -> None:
+        self._held = dict(sorted(held.items()))
+
+    def __getitem__(self, subject: str) -> Row:
+        return self._held[subject]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +99,13 @@ class Material:
     as_of: datetime
     vkey: str
     software: Software
-    sections: Mapping[str, Row]
+    sections: Sections
     enrolment: Row
-    deviations: Sequence[Row]
-    failed_rules: Sequence[Row]
+    deviations: Listing
+    failed_rules: Listing
     register: Row
     documents: Sequence[Row]
-    oversight: Row
+    oversight: Mapping[str, Listing]
     signatures: Row
     replayed: str | None
     replay: Row
@@ -80,18 +118,15 @@ class Material:
 
     def of(self, section: str) -> Iterator[tuple[str, Row]]:
         """One section of every subject, in order of subjects."""
-        for subject in sorted(self.sections):
-            found = shape(self.sections[subject], section)
-            if found is not None:
-                yield subject, found
+        return self.sections.of(section)
 
-    def rows(self, section: str, member: str) -> list[JsonObject]:
+    def rows(self, section: str, member: str) -> Iterator[JsonObject]:
         """The rows of a list in one section of every subject, each with its ``subject``."""
-        return [
+        return (
             {"subject": subject, **row}
             for subject, found in self.of(section)
             for row in shapes(found, member)
-        ]
+        )
 
     def name_of(self, person: str) -> str:
         """The printed name of a person or system; the id where no key is registered for it."""
@@ -107,9 +142,14 @@ class Material:
 class Basis(Material):
     """The material of the unmasked report, with the head it belongs to and the stock.
 
-    ``revelation`` is the data of ``allocation.revealed.v1``, once the list is open.
+    ``allocations`` and ``unblindings`` are in order of the log; ``findings`` gives the rules that
+    found something in an event, by its id. ``revelation`` is the data of
+    ``allocation.revealed.v1``, once the list is open.
     """
 
     head: Head
-    lots: Sequence[Row]
+    lots: Listing
+    allocations: Listing
+    unblindings: Listing
+    findings: Callable[[str], list[str]]
     revelation: Row | None = None

@@ -25,10 +25,10 @@ from projections.times import utc_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ledger.signing.strict_json import JsonObject
     from projections.report.basis import Basis
+    from projections.report.document import Block, Document
 
-SECTIONS: tuple[Callable[[Basis], JsonObject], ...] = (
+SECTIONS: tuple[Callable[[Basis], Block], ...] = (
     glance.glance,
     front.certificate,
     front.trial,
@@ -60,10 +60,11 @@ SECTIONS: tuple[Callable[[Basis], JsonObject], ...] = (
 """The sections of the report, in order."""
 
 
-def contents(basis: Basis) -> JsonObject:
-    """The whole report as plain JSON: ``report`` says what it is, ``sections`` what it shows.
+def contents(basis: Basis) -> Document:
+    """The whole report: ``report`` says what it is, ``sections`` what it shows.
 
-    It holds no clock and no randomness: the same basis gives the same document (R-23).
+    Rows of tables are read from the basis while they are drawn. It holds no clock and no
+    randomness: the same basis gives the same document (R-23).
     """
     registry, head = basis.definition.registry, basis.head
     return {

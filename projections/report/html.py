@@ -14,9 +14,9 @@ from projections.report.cells import Cells, cell_class
 from projections.report.flow_figure import consort
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from ledger.signing.strict_json import JsonObject
+    from projections.report.document import Document
 
 _LAYOUTS = {
     "consort": consort,
@@ -26,19 +26,17 @@ _LAYOUTS = {
 }
 
 
-def render_html(document: JsonObject) -> bytes:
-    """The document as one HTML file in UTF-8: styles and figures inside, no scripts, no links out.
+def draw_html(document: Document) -> Iterator[str]:
+    """The document as one HTML file piece by piece: styles and figures inside, no links out.
 
     All that comes from the record is escaped; a content security policy in the file forbids it
     to load or run anything all the same.
     """
-    report = document["report"]
-    zone = str(report["time_zone"]) if isinstance(report, dict) else "UTC"
-    environment = _environment(Cells(ZoneInfo(zone)))
+    environment = _environment(Cells(ZoneInfo(str(document["report"]["time_zone"]))))
     loader = environment.loader
     style = loader.get_source(environment, "report.css")[0] if loader is not None else ""
     page = environment.get_template("report.html")
-    return page.render(**document, style=Markup(style)).encode()  # noqa: S704 - our own style sheet
+    return page.generate(**document, style=Markup(style))  # noqa: S704 - our own style sheet
 
 
 def _environment(cells: Cells) -> Environment:
@@ -77,8 +75,8 @@ def css_string(value: object) -> Markup:
 
 def _grouped(
     rows: Iterable[Mapping[str, Any]], member: str
-) -> list[tuple[Any, list[Mapping[str, Any]]]]:
-    return [(key, list(found)) for key, found in groupby(rows, key=lambda row: row[member])]
+) -> Iterator[tuple[Any, Iterator[Mapping[str, Any]]]]:
+    return groupby(rows, key=lambda row: row[member])
 
 
 def _laid_out(block: Mapping[str, Any]) -> object:

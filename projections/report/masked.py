@@ -7,7 +7,8 @@ masked form or are named as withheld. No row shows a position in the log.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from io import BytesIO
+from typing import TYPE_CHECKING
 
 from ledger.errors import RejectedInput
 from ledger.rules.members import shapes
@@ -15,9 +16,8 @@ from projections.masking.rendering import masked_object
 from projections.masking.rules import ARM_NEUTRAL
 from projections.masking.source import last_instant
 from projections.register import documents_view, register_view
-from projections.report.basis import Material
-from projections.report.html import render_html
-from projections.report.json import render_json
+from projections.report.basis import HeldSections, Material
+from projections.report.drawing import Drawn, Format
 from projections.report.sections import (
     consent,
     deviations,
@@ -32,45 +32,41 @@ from projections.report.sections import (
     replay,
     subjects,
 )
-from projections.report.sources import (
-    OVERSIGHT,
-    in_log_order,
-    own_software,
-    replayed_subject,
-    signature_counts,
-)
+from projections.report.sources import own_software, replayed_subject
+from projections.report.taken import OVERSIGHT, at, in_log_order, signature_counts
 from projections.sections import deviation_order, guarded, problems_in
-from projections.times import holds_by, resolved
+from projections.times import holds_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from datetime import date, datetime
 
-    from ledger.signing.strict_json import JsonObject, JsonValue
+    from ledger.signing.strict_json import JsonObject
     from projections.masking import MaskedProjections
     from projections.masking.snapshot import Snapshot
     from projections.reading import ReadableLedger
     from projections.report.basis import Row
+    from projections.report.document import Block, Document
 
 _SHOWN = ("subject", "consent", "eligibility", "allocation", "visits", "safety")
 _NOT_SHOWN = frozenset({"seq", "lag", "messages", "hours_after_infusion", "anchor_recorded"})
 """Values of rows that no masked table has a place for."""
 
 
-def _withheld() -> dict[str, Callable[[Material], JsonObject]]:
+def _withheld() -> dict[str, Callable[[Material], Block]]:
     return {
         name: partial(_without_material, name=name, title=title, reason=reason)
         for name, title, reason in masked.WITHHELD
     }
 
 
-def _without_material(_: Material, *, name: str, title: str, reason: str) -> JsonObject:
+def _without_material(_: Material, *, name: str, title: str, reason: str) -> Block:
     return masked.withheld(name, title, reason)
 
 
 _AWAY = _withheld()
 
-SECTIONS: tuple[Callable[[Material], JsonObject], ...] = (
+SECTIONS: tuple[Callable[[Material], Block], ...] = (
     masked.certificate,
     glance.glance,
     front.trial,
@@ -103,15 +99,14 @@ SECTIONS: tuple[Callable[[Material], JsonObject], ...] = (
 """The sections of the masked report, in order."""
 
 
-def render_masked(
+def masked_report(
     reading: MaskedProjections,
     ledger: ReadableLedger,
     *,
-    format: Literal["html", "json"],  # noqa: A002 - the parameter's name on every surface
     as_of: date | None = None,
     subject: str | None = None,
-) -> bytes:
-    """The masked audit report in UTF-8; two ledgers that differ only in arms give the same bytes.
+) -> Drawn:
+    """The masked audit report; two ledgers that differ only in arms give the same bytes.
 
     ``as_of`` is a day of record: what was recorded by its end, and what falls due by then; that
     of the last arm-neutral record when absent. ``subject`` names whose replay is shown.
@@ -119,21 +114,28 @@ def render_masked(
     Raises:
         RejectedInput: ``report.before-the-trial``, ``report.unknown-subject``.
     """
-    document = masked_document(reading, ledger, as_of=as_of, subject=subject)
-    return render_html(document) if format == "html" else render_json(document)
+    return Drawn(_document(reading, ledger, as_of, subject))
 
 
-def masked_document(
+def render_masked(
     reading: MaskedProjections,
     ledger: ReadableLedger,
     *,
+    format: Format,  # noqa: A002 - the parameter's name on every surface
     as_of: date | None = None,
     subject: str | None = None,
-) -> JsonObject:
-    """The masked report as plain JSON, before any renderer; parameters as for `render_masked`."""
+) -> bytes:
+    """The masked report in UTF-8, whole in memory; parameters and errors as `masked_report`."""
+    out = BytesIO()
+    masked_report(reading, ledger, as_of=as_of, subject=subject).write(out, format=format)
+    return out.getvalue()
+
+
+def _document(
+    reading: MaskedProjections, ledger: ReadableLedger, as_of: date | None, subject: str | None
+) -> Document:
     material = _material(reading, ledger, as_of, subject)
     registry = material.definition.registry
-    sections: list[JsonValue] = [_without_places(make(material)) for make in SECTIONS]
     return {
         "report": {
             "title": "Audit report",
@@ -153,7 +155,7 @@ def masked_document(
             "subject": material.replayed,
             "head": None,
         },
-        "sections": sections,
+        "sections": [_without_places(make(material)) for make in SECTIONS],
     }
 
 
@@ -167,7 +169,7 @@ def _material(
         )
     zone = reading.zone
     as_of = held.as_of if day is None else last_instant(day, zone)
-    sections = {name: _views(held, name, as_of) for name in held.names}
+    sections = HeldSections({name: _views(held, name, as_of) for name in held.names})
     rows = _deviations(held, as_of)
     replayed = replayed_subject(sections, rows, subject)
     course = reading.replay(replayed, known_at=day) if replayed is not None else None
@@ -184,7 +186,7 @@ def _material(
         failed_rules=_failed(held),
         register=masked_object(guarded(lambda: register_view(held.state.register)), zone),
         documents=_documents(held),
-        oversight=masked_object(_oversight(held), zone),
+        oversight=_oversight(held),
         signatures={
             "counts": [*signature_counts(masked_object(row, zone) for row in held.trail())]
         },
@@ -196,7 +198,7 @@ def _material(
 
 def _views(held: Snapshot, subject: str, as_of: datetime) -> JsonObject:
     found = held.sections(subject)
-    return {view: masked_object(_at(found[view], as_of), held.zone) for view in _SHOWN}
+    return {view: masked_object(at(found[view], as_of), held.zone) for view in _SHOWN}
 
 
 def _failed(held: Snapshot) -> list[JsonObject]:
@@ -220,11 +222,12 @@ def _deviations(held: Snapshot, as_of: datetime) -> list[JsonObject]:
     return sorted((row for row in found if holds_by(row, as_of)), key=deviation_order)
 
 
-def _oversight(held: Snapshot) -> JsonObject:
+def _oversight(held: Snapshot) -> dict[str, list[JsonObject]]:
     bodies = [held.sections(name)["oversight"] for name in held.names] + held.oversight()
     return {
         member: [
-            *sorted(
+            masked_object(row, held.zone)
+            for row in sorted(
                 (dict(row) for body in bodies for row in shapes(body, member)), key=in_log_order
             )
         ]
@@ -232,42 +235,31 @@ def _oversight(held: Snapshot) -> JsonObject:
     }
 
 
-def _without_places(section: JsonObject) -> JsonObject:
+def _without_places(section: Block) -> Block:
     """The section without the columns and values that a masked table does not have."""
-    blocks = section["blocks"]
-    kept = [
-        _table(block) if block.get("block") == "table" else block
-        for block in (blocks if isinstance(blocks, list) else [])
-        if isinstance(block, dict)
-    ]
-    if section["id"] == "rules":
-        kept = [_rules(block) for block in kept]
-    return {**section, "blocks": [*kept]}
+    rules = ARM_NEUTRAL if section["id"] == "rules" else None
+    return {
+        **section,
+        "blocks": [
+            _table(block, rules) if block["block"] == "table" else block
+            for block in section["blocks"]
+        ],
+    }
 
 
-def _table(block: JsonObject) -> JsonObject:
-    columns: list[JsonValue] = []
-    for entry in shapes(block, "columns"):
-        parts = [one for one in shapes(entry, "parts") if one["key"] not in _NOT_SHOWN]
+def _table(block: Block, rules: Container[object] | None) -> Block:
+    """A table of what a masked reader is shown; with ``rules`` of those rules alone."""
+    columns = []
+    for entry in block["columns"]:
+        parts = [one for one in entry["parts"] if one["key"] not in _NOT_SHOWN]
         if parts:
-            columns.append({**entry, "parts": [dict(one) for one in parts]})
-    rows: list[JsonValue] = [
+            columns.append({**entry, "parts": parts})
+    rows = [
         {name: value for name, value in row.items() if name not in _NOT_SHOWN}
-        for row in shapes(block, "rows")
+        for row in block["rows"]
+        if rules is None or row["rule"] in rules
     ]
     return {**block, "columns": columns, "rows": rows}
 
 
-def _rules(block: JsonObject) -> JsonObject:
-    if block.get("block") != "table":
-        return block
-    rows = [dict(row) for row in shapes(block, "rows") if row["rule"] in ARM_NEUTRAL]
-    return {**block, "rows": [*rows]}
-
-
-def _at(body: JsonObject, as_of: datetime) -> JsonObject:
-    found = resolved(body, as_of)
-    return found if isinstance(found, dict) else {}
-
-
-__all__ = ["SECTIONS", "masked_document", "render_masked"]
+__all__ = ["SECTIONS", "masked_report", "render_masked"]

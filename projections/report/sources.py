@@ -1,14 +1,19 @@
-"""Where the rows of a report come from: stored projections at the head, a fresh fold before it."""
+"""Where the rows of a report come from: stored projections at the head, a fresh fold before it.
+
+Either way they are put aside once (``projections.report.taken``), and drawn from there.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections import Counter
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from ledger.errors import RejectedInput, Unavailable
@@ -16,16 +21,15 @@ from ledger.log.entry import entry_hash
 from ledger.log.tiles import node_fetcher
 from ledger.log.tree import frontier_at
 from ledger.rules.guards.closing import REVEALED
-from ledger.rules.members import shapes, text
+from ledger.rules.members import shapes
 from ledger.storage.tree_reader import StoredTree
 from ledger.vocabulary import vocabulary
-from projections.enrolment import enrolment_view
 from projections.folding import LogFold
 from projections.kept import body_of
 from projections.prefix import Prefix
+from projections.report.aside import Aside
 from projections.report.basis import Basis, Head, Software
-from projections.sections import deviation_order
-from projections.times import holds_by, resolved
+from projections.report.taken import DEVIATIONS, OVERSIGHT, PROBLEMS, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,38 +37,9 @@ if TYPE_CHECKING:
 
     from ledger.signing.strict_json import JsonObject
     from projections.reading import Projections, ReadableLedger
+    from projections.report.basis import Row, Sections
 
-Rows: TypeAlias = "dict[str, dict[str, JsonObject]]"
-"""Rows by projection, then by key."""
-
-_TRIAL = "trial"
-OVERSIGHT = (
-    "refusals",
-    "corrections",
-    "voided",
-    "late_entries",
-    "unsigned",
-    "stale_signatures",
-    "personal_data",
-)
-
-
-READ = (
-    "subject", "consent", "eligibility", "allocation", "product", "visits", "safety",
-    "disposition", "deviations", "trial-deviations", "problems", "oversight", "register",
-    "documents", "lots",
-)  # fmt: skip
-"""The projections whose rows a report holds; the audit trail's are only counted."""
-
-_PAGE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The rows a report is made of, and how often each key signed."""
-
-    rows: Rows
-    signatures: list[JsonObject]
+_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +51,9 @@ class Wanted:
     verification: Mapping[str, Any] | None = None
 
 
-def read_basis(projections: Projections, ledger: ReadableLedger, wanted: Wanted) -> Basis:
-    """Read all that a report rests on, all of it at one head.
+@contextmanager
+def read_basis(projections: Projections, ledger: ReadableLedger, wanted: Wanted) -> Iterator[Basis]:
+    """Read all that a report rests on, all of it at one head; its rows lie aside till the end.
 
     Raises RejectedInput when nothing was recorded by then or the subject named is not recorded.
     """
@@ -90,40 +66,43 @@ def read_basis(projections: Projections, ledger: ReadableLedger, wanted: Wanted)
         raise RejectedInput(
             "report.before-the-trial", "Nothing was recorded by then; there is nothing to report."
         )
-    source = _stored(projections, size) or _folded(projections, ledger, size)
-    rows = source.rows
     head = _head(ledger, size)
-    as_of = wanted.as_of or head.recorded_at
-    zone = ZoneInfo(ledger.genesis.definition.protocol.sites[0].time_zone)
-    sections = _sections(rows, as_of)
-    deviations = _deviations(rows, as_of)
-    replayed = replayed_subject(sections, deviations, wanted.subject)
-    replay = projections.replay(replayed, known_at=size) if replayed is not None else None
+    with Taken(ledger.genesis.definition.protocol, wanted.as_of or head.recorded_at) as taken:
+        if not _stored(taken, projections, size):
+            _folded(taken, projections, ledger, size)
+        yield _basis(taken, projections, ledger, wanted, head)
+
+
+def _basis(
+    taken: Taken, projections: Projections, ledger: ReadableLedger, wanted: Wanted, head: Head
+) -> Basis:
+    replayed = named_or_most(taken.sections, taken.deviating, wanted.subject)
+    replay = projections.replay(replayed, known_at=head.size) if replayed is not None else None
+    aside, genesis = taken.aside, ledger.genesis
     return Basis(
-        genesis=ledger.genesis,
-        definition=ledger.genesis.definition,
-        zone=zone,
-        as_of=as_of,
+        genesis=genesis,
+        definition=genesis.definition,
+        zone=ZoneInfo(genesis.definition.protocol.sites[0].time_zone),
+        as_of=taken.as_of,
         head=head,
-        vkey=ledger.genesis.vkey,
+        vkey=genesis.vkey,
         software=own_software(),
-        sections=sections,
-        enrolment=enrolment_view(
-            list(rows.get("disposition", {}).values()),
-            ledger.genesis.definition.protocol,
-            as_of,
-        ),
-        deviations=deviations,
-        failed_rules=_failed(rows),
-        register=rows.get("register", {}).get(_TRIAL, {}),
-        documents=shapes(rows.get("documents", {}).get(_TRIAL, {}), "documents"),
-        lots=[_at(body, as_of) for _, body in sorted(rows.get("lots", {}).items())],
-        oversight=_oversight(rows),
-        signatures={"counts": [*source.signatures]},
+        sections=taken.sections,
+        enrolment=taken.enrolment,
+        deviations=aside.listing(DEVIATIONS),
+        failed_rules=aside.listing(PROBLEMS),
+        register=taken.register,
+        documents=shapes(taken.documents, "documents"),
+        lots=taken.lots,
+        oversight={member: aside.listing(member) for member in OVERSIGHT},
+        signatures={"counts": [*taken.signatures.listed()]},
         replayed=replayed,
         replay=replay or {},
         verification=plain_json(wanted.verification),
-        revelation=_revelation(ledger, size),
+        revelation=_revelation(ledger, head.size),
+        allocations=aside.listing("allocations"),
+        unblindings=aside.listing("unblindings"),
+        findings=taken.findings,
     )
 
 
@@ -141,14 +120,18 @@ def plain_json(verification: Mapping[str, Any] | None) -> JsonObject | None:
     return found
 
 
-def _stored(projections: Projections, size: int) -> Source | None:
-    """The stored rows, when they are those at ``size`` from beginning to end of the reading."""
+def _stored(taken: Taken, projections: Projections, size: int) -> bool:
+    """Take the stored rows; whether they are those at ``size`` from beginning to end of it."""
     before = projections.store.place()
     if before.position != size:
-        return None
-    rows: Rows = {name: dict(_bodies(projections, name)) for name in READ}
-    signatures = signature_counts(body for _, body in _bodies(projections, "audit"))
-    return Source(rows, signatures) if projections.store.place() == before else None
+        return False
+    for _, entry in _bodies(projections, "audit"):
+        taken.signatures.take(entry)
+    taken.take(partial(_bodies, projections))
+    if projections.store.place() == before:
+        return True
+    taken.clear()
+    return False
 
 
 def _bodies(projections: Projections, name: str) -> Iterator[tuple[str, JsonObject]]:
@@ -158,17 +141,21 @@ def _bodies(projections: Projections, name: str) -> Iterator[tuple[str, JsonObje
         after = page[-1][0]
 
 
-def _folded(projections: Projections, ledger: ReadableLedger, size: int) -> Source:
-    """The rows at a position, folded from entry 0."""
+def _folded(taken: Taken, projections: Projections, ledger: ReadableLedger, size: int) -> None:
+    """Take the rows at a position, folded from entry 0 a page at a time."""
     parked = {row.seq for row in projections.parked()}
-    application = ledger.application
-    fold = LogFold(ledger.genesis.definition, Prefix(application, 0, parked))
-    records = [row for row in application.records(0, size) if row.seq not in parked]
-    rows: Rows = {}
-    for (projection, key), body in fold.take(records)[0].changed.items():
-        if body is not None:
-            rows.setdefault(projection, {})[key] = body
-    return Source(rows, signature_counts(rows.get("audit", {}).values()))
+    prefix = Prefix(ledger.application, 0, parked, cached=False)
+    with closing(Aside()) as folded:
+        fold = LogFold(ledger.genesis.definition, prefix, folded)
+        for start in range(0, size, _PAGE):
+            page = ledger.application.records(start, min(start + _PAGE, size))
+            rows = fold.take([row for row in page if row.seq not in parked])[0]
+            for (projection, key), text in rows.texts().items():
+                if projection == "audit":
+                    taken.signatures.take(rows.changed[projection, key] or {})
+                else:
+                    folded.put_texts([(projection, key, text)])
+        taken.take(folded.rows)
 
 
 def _head(ledger: ReadableLedger, size: int) -> Head:
@@ -199,88 +186,29 @@ def own_software() -> Software:
     return Software(own, len(vocabulary()), hashlib.sha256(data).hexdigest())
 
 
-def _sections(rows: Rows, as_of: datetime) -> dict[str, JsonObject]:
-    identified = rows.get("subject", {})
-    names = ("subject", "consent", "eligibility", "allocation", "product", "visits", "safety")
-    return {
-        subject: {
-            name: _at(rows[name][subject], as_of) for name in names if subject in rows.get(name, {})
-        }
-        for subject in sorted(identified)
-    }
-
-
-def _deviations(rows: Rows, as_of: datetime) -> list[JsonObject]:
-    bodies = [*rows.get("deviations", {}).values(), *rows.get("trial-deviations", {}).values()]
-    found = [dict(row) for body in bodies for row in shapes(body, "deviations")]
-    return sorted((row for row in found if holds_by(row, as_of)), key=deviation_order)
-
-
-def _failed(rows: Rows) -> list[JsonObject]:
-    return [
-        {"key": key, **row}
-        for key, body in sorted(rows.get("problems", {}).items())
-        for row in shapes(body, "problems")
-    ]
-
-
-def _oversight(rows: Rows) -> JsonObject:
-    merged: JsonObject = {}
-    for member in OVERSIGHT:
-        found = [
-            dict(row) for body in rows.get("oversight", {}).values() for row in shapes(body, member)
-        ]
-        merged[member] = [*sorted(found, key=in_log_order)]
-    return merged
-
-
-def signature_counts(audit: Iterable[JsonObject]) -> list[JsonObject]:
-    """How often each key signed with which meaning in audit entries, and when first and last."""
-    counts: Counter[tuple[str, ...]] = Counter()
-    spans: dict[tuple[str, ...], tuple[str, str]] = {}
-    names = ("name", "person", "kind", "kid", "meaning")
-    for entry in audit:
-        recorded = str(entry["recorded"])
-        for block in shapes(entry, "signatures"):
-            key = tuple(text(block, name) or "" for name in names)
-            counts[key] += 1
-            first, last = spans.get(key, (recorded, recorded))
-            spans[key] = min(first, recorded), max(last, recorded)
-    return [
-        {
-            **{name: value or None for name, value in zip(names, key, strict=True)},
-            "count": counts[key],
-            "first": spans[key][0],
-            "last": spans[key][1],
-        }
-        for key in sorted(counts)
-    ]
-
-
 def replayed_subject(
-    sections: Mapping[str, JsonObject], deviations: Iterable[JsonObject], named: str | None
+    sections: Sections, deviations: Iterable[Row], named: str | None
 ) -> str | None:
     """The subject named, else the one with most deviations, the first of several by id."""
+    counts = Counter(
+        str(row["subject"])
+        for row in deviations
+        if row["standing"] == "deviation" and row["subject"] in sections
+    )
+    return named_or_most(sections, counts, named)
+
+
+def named_or_most(
+    sections: Sections, deviating: Mapping[str, int], named: str | None
+) -> str | None:
+    """The subject named, else the one with most deviations as they were counted.
+
+    Raises RejectedInput ``report.unknown-subject``.
+    """
     if named is not None:
         if named not in sections:
             raise RejectedInput(
                 "report.unknown-subject", f"Nothing is recorded of subject {named} by then."
             )
         return named
-    counts = Counter(
-        str(row["subject"])
-        for row in deviations
-        if row["standing"] == "deviation" and row["subject"] in sections
-    )
-    return min(sections, key=lambda subject: (-counts[subject], subject), default=None)
-
-
-def _at(body: JsonObject, as_of: datetime) -> JsonObject:
-    found = resolved(body, as_of)
-    return found if isinstance(found, dict) else {}
-
-
-def in_log_order(row: JsonObject) -> tuple[int, str]:
-    """Sort key of rows: position, then field."""
-    seq = row.get("seq")
-    return (seq if isinstance(seq, int) else 0), str(row.get("field") or "")
+    return min(sections, key=lambda name: (-deviating.get(name, 0), name), default=None)

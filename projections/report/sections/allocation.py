@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from ledger.signing.strict_json import JsonObject
     from projections.report.basis import Basis
+    from projections.report.document import Block
 
 
-def allocation(basis: Basis) -> JsonObject:
+def allocation(basis: Basis) -> Block:
     """Each allocation in the order of the log, with slot and stratum (R-55; E3 16.1.7)."""
-    rows = sorted(basis.rows("allocation", "allocations"), key=_position)
     return section(
         "allocation",
         "Randomization and allocation",
@@ -38,8 +38,9 @@ def allocation(basis: Basis) -> JsonObject:
                 plain("Requested by", "requested_by", "person"),
                 column("Record, list root", part("event", "code"), part("list_root", "hash")),
             ],
-            rows,
+            lambda: basis.allocations,
             wide=True,
+            within="seq",
         ),
         *_guessing(basis),
     )
@@ -85,9 +86,8 @@ def _percent(chance: Fraction) -> str:
     return f"{tenths // 10}.{tenths % 10} % ({chance.numerator} of {chance.denominator})"
 
 
-def unblinding(basis: Basis) -> JsonObject:
+def unblinding(basis: Basis) -> Block:
     """Every breaking of the blind, asked for or not (R-56, R-57)."""
-    rows = sorted(basis.rows("allocation", "unblindings"), key=_position)
     return section(
         "unblinding",
         "Unblinding",
@@ -105,12 +105,8 @@ def unblinding(basis: Basis) -> JsonObject:
                 plain("Impact", "impact"),
                 plain("Record", "event", "code"),
             ],
-            rows,
+            lambda: basis.unblindings,
             wide=True,
+            within="seq",
         ),
     )
-
-
-def _position(row: JsonObject) -> tuple[int, str]:
-    seq = row.get("seq")
-    return (seq if isinstance(seq, int) else 0), str(row.get("event"))

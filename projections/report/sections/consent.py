@@ -8,11 +8,14 @@ from ledger.rules.members import shape, shapes, text, texts
 from projections.report.document import column, part, plain, section, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ledger.signing.strict_json import JsonObject
     from projections.report.basis import Material
+    from projections.report.document import Block
 
 
-def consent(basis: Material) -> JsonObject:
+def consent(basis: Material) -> Block:
     """Every consent form as signed, with what the rules find, and all that followed (R-41…R-48)."""
     return section(
         "consent",
@@ -43,13 +46,12 @@ def consent(basis: Material) -> JsonObject:
     )
 
 
-def _forms(basis: Material) -> JsonObject:
-    rows: list[JsonObject] = []
+def _signed(basis: Material) -> Iterator[JsonObject]:
     for subject, found in basis.of("consent"):
         procedure = shape(found, "first_procedure")
         first = text(procedure, "at") if procedure else None
-        rows += [
-            {
+        for row in shapes(found, "consents"):
+            yield {
                 "subject": subject,
                 **row,
                 "first_procedure": None if row.get("before_procedures") is None else first,
@@ -59,8 +61,9 @@ def _forms(basis: Material) -> JsonObject:
                     for one in shapes(row, "findings")
                 ],
             }
-            for row in shapes(found, "consents")
-        ]
+
+
+def _forms(basis: Material) -> Block:
     return table(
         "consents",
         "Consent forms",
@@ -90,16 +93,13 @@ def _forms(basis: Material) -> JsonObject:
             column("Scopes, findings", part("scopes", "list"), part("findings", "list")),
             plain("Record", "event", "code"),
         ],
-        rows,
+        lambda: _signed(basis),
         wide=True,
+        within="subject",
     )  # fmt: skip
 
 
-def _withdrawals(basis: Material) -> JsonObject:
-    rows = [
-        {**row, "reason_code": text(shape(row, "content") or {}, "reason_code")}
-        for row in basis.rows("consent", "withdrawals")
-    ]
+def _withdrawals(basis: Material) -> Block:
     return table(
         "withdrawals",
         "Withdrawals of consent",
@@ -112,25 +112,26 @@ def _withdrawals(basis: Material) -> JsonObject:
             plain("Recorded", "recorded", "time"),
             plain("Record", "event", "code"),
         ],
-        rows,
+        lambda: (
+            {**row, "reason_code": text(shape(row, "content") or {}, "reason_code")}
+            for row in basis.rows("consent", "withdrawals")
+        ),
+        within="subject",
     )
 
 
-def _contents(
-    basis: Material, member: str, caption: str, members: list[tuple[str, str]]
-) -> JsonObject:
-    rows: list[JsonObject] = []
-    for row in basis.rows("consent", member):
-        content = shape(row, "content") or {}
-        rows.append(
-            {
+def _contents(basis: Material, member: str, caption: str, members: list[tuple[str, str]]) -> Block:
+    def rows() -> Iterator[JsonObject]:
+        for row in basis.rows("consent", member):
+            content = shape(row, "content") or {}
+            yield {
                 "event": row["event"],
                 "subject": row["subject"],
                 "occurred_utc": row["occurred_utc"],
                 "recorded": row["recorded"],
                 **{name: content.get(name) for name, _ in members},
             }
-        )
+
     kinds = {"due": "time", "capable": "flag", "encephalopathy_grade": "number"}
     return table(
         f"consent-{member}",
@@ -145,4 +146,5 @@ def _contents(
             plain("Record", "event", "code"),
         ],
         rows,
+        within="subject",
     )

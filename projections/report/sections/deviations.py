@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ledger.rules.deviations import CASE_RULES, TRIAL_RULES
@@ -9,35 +11,34 @@ from ledger.rules.members import shape, text
 from projections.report.document import column, note, part, plain, section, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ledger.rules.deviation import CaseRule, TrialRule
     from ledger.signing.strict_json import JsonObject
     from projections.report.basis import Material, Row
+    from projections.report.document import Block
 
 _REPORTED = "reported by a person"
 
 
-def deviations(basis: Material) -> JsonObject:
+def deviations(basis: Material) -> Block:
     """Deviations by rule, then each; what cannot be decided stands apart (R-63; E3 16.2.2.4)."""
-    rows = [_deviation(row) for row in basis.deviations]
-    open_rows = [row for row in rows if row["standing"] == "indeterminate"]
-    definite = [row for row in rows if row["standing"] != "indeterminate"]
     blocks = [
-        _by_rule(definite, open_rows),
-        table("deviations-table", "Deviations", _DEVIATION, definite, wide=True),
+        _by_rule(basis),
+        table(
+            "deviations-table", "Deviations", _DEVIATION, lambda: _definite(basis), wide=True,
+            within="rule",
+        ),
         note(
             "What follows could not be decided from what is recorded. It is neither a deviation "
             "nor none until the missing record comes."
         ),
         table(
-            "indeterminate", "Could not be decided", _DEVIATION, open_rows, wide=True,
-            empty="Every rule could be decided.",
+            "indeterminate", "Could not be decided", _DEVIATION, lambda: _undecided(basis),
+            wide=True, within="rule", empty="Every rule could be decided.",
         ),
     ]  # fmt: skip
-    if basis.failed_rules:
-        failed: list[JsonObject] = [
-            {"id": f"{row.get('key')}/{number}", **row}
-            for number, row in enumerate(basis.failed_rules, 1)
-        ]
+    if len(basis.failed_rules):
         blocks.insert(
             0,
             note(
@@ -53,7 +54,11 @@ def deviations(basis: Material) -> JsonObject:
                     column("Rule or view", part("rule"), part("view")),
                     plain("Error", "error"),
                 ],
-                failed,
+                lambda: (
+                    {"id": f"{row.get('key')}/{number}", **row}
+                    for number, row in enumerate(basis.failed_rules, 1)
+                ),
+                within="key",
             )
         )
     return section(
@@ -98,25 +103,56 @@ def _deviation(row: Row) -> JsonObject:
     }
 
 
-def _by_rule(definite: list[JsonObject], open_rows: list[JsonObject]) -> JsonObject:
-    rows: list[JsonObject] = []
-    rules = _known()
-    named = {str(row["rule"] or "") for row in (*definite, *open_rows)}
-    for name in sorted(named):
-        found = [row for row in definite if str(row["rule"] or "") == name]
-        undecided = [row for row in open_rows if str(row["rule"] or "") == name]
-        rows.append(
-            {
-                "id": name or "reported",
-                "rule": name or _REPORTED,
-                "definition": rules[name].definition if name in rules else None,
-                "severity": rules[name].severity.value if name in rules else None,
-                "count": len(found),
-                "subjects": len({row["subject"] for row in found}),
-                "assessed": sum(1 for row in found if row["important"] is not None),
-                "undecided": len(undecided),
-            }
-        )
+def _definite(basis: Material) -> Iterator[JsonObject]:
+    return (_deviation(row) for row in basis.deviations if row["standing"] != "indeterminate")
+
+
+def _undecided(basis: Material) -> Iterator[JsonObject]:
+    return (_deviation(row) for row in basis.deviations if row["standing"] == "indeterminate")
+
+
+@dataclass(slots=True)
+class _Found:
+    """How often a rule found something, and in how many subjects."""
+
+    count: int = 0
+    subjects: int = 0
+    assessed: int = 0
+    undecided: int = 0
+
+
+def _counted(basis: Material) -> dict[str, _Found]:
+    found: dict[str, _Found] = {}
+    # Deviations are in order of rules, so subjects are told apart one rule at a time.
+    for name, rows in groupby(basis.deviations, key=lambda row: str(row["rule"] or "")):
+        rule = found.setdefault(name, _Found())
+        subjects = set()
+        for row in rows:
+            if row["standing"] == "indeterminate":
+                rule.undecided += 1
+                continue
+            rule.count += 1
+            rule.assessed += (shape(row, "assessment") or {}).get("important") is not None
+            subjects.add(row["subject"])
+        rule.subjects += len(subjects)
+    return found
+
+
+def _by_rule(basis: Material) -> Block:
+    known = _known()
+    rows: list[JsonObject] = [
+        {
+            "id": name or "reported",
+            "rule": name or _REPORTED,
+            "definition": known[name].definition if name in known else None,
+            "severity": known[name].severity.value if name in known else None,
+            "count": found.count,
+            "subjects": found.subjects,
+            "assessed": found.assessed,
+            "undecided": found.undecided,
+        }
+        for name, found in sorted(_counted(basis).items())
+    ]
     return table(
         "deviations-by-rule",
         "Deviations by rule",
@@ -139,7 +175,7 @@ def _known() -> dict[str, CaseRule | TrialRule]:
     return found
 
 
-def rules(basis: Material) -> JsonObject:
+def rules(basis: Material) -> Block:
     """Every rule the report applies, with its definition and what it found."""
     counts: dict[str, int] = {}
     for row in basis.deviations:

@@ -8,8 +8,11 @@ from ledger.rules.members import shape, shapes, text
 from projections.report.document import column, note, part, plain, section, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ledger.signing.strict_json import JsonObject, JsonValue
     from projections.report.basis import Material
+    from projections.report.document import Block
 
 _LETTERS = {
     "MET": "met",
@@ -22,19 +25,8 @@ _LETTERS = {
 """Results as the matrix shows them: what speaks against the subject stands in capitals."""
 
 
-def eligibility(basis: Material) -> JsonObject:
+def eligibility(basis: Material) -> Block:
     """Criterion by criterion, first at a glance, then each with its evidence (R-50, R-51)."""
-    rows = [
-        {
-            **row,
-            "wording": text(row, "text"),
-            "sources": row.get("evidence"),
-            "signed": row.get("signed") if row.get("event") else None,
-        }
-        for row in basis.rows("eligibility", "criteria")
-    ]
-    for row in rows:
-        row["id"] = f"{row['subject']}/{row['criterion']}"
     return section(
         "eligibility",
         "Eligibility, criterion by criterion",
@@ -65,32 +57,44 @@ def eligibility(basis: Material) -> JsonObject:
                     "Record, evidence", part("event", "code"), part("sources", "ids", "rests on")
                 ),
             ],
-            rows,
+            lambda: _assessments(basis),
             wide=True,
             group="subject",
+            within="subject",
         ),
     )
 
 
-def _matrix(basis: Material) -> JsonObject:
-    ids = [criterion.id for criterion in basis.definition.protocol.criteria]
-    rows: list[JsonObject] = []
+def _assessments(basis: Material) -> Iterator[JsonObject]:
+    for row in basis.rows("eligibility", "criteria"):
+        yield {
+            **row,
+            "id": f"{row['subject']}/{row['criterion']}",
+            "wording": text(row, "text"),
+            "sources": row.get("evidence"),
+            "signed": row.get("signed") if row.get("event") else None,
+        }
+
+
+def _glances(basis: Material, ids: list[str]) -> Iterator[JsonObject]:
     for subject, found in basis.of("eligibility"):
         results = {text(row, "criterion"): row for row in shapes(found, "criteria")}
         cells: dict[str, JsonValue] = {
             name: _LETTERS.get(str(results[name].get("result")), "?") if name in results else "?"
             for name in ids
         }
-        rows.append(
-            {
-                "subject": subject,
-                **cells,
-                "eligible": found.get("eligible"),
-                "conflicts": [
-                    str(row.get("criterion")) for row in results.values() if row.get("conflict")
-                ],
-            }
-        )
+        yield {
+            "subject": subject,
+            **cells,
+            "eligible": found.get("eligible"),
+            "conflicts": [
+                str(row.get("criterion")) for row in results.values() if row.get("conflict")
+            ],
+        }
+
+
+def _matrix(basis: Material) -> Block:
+    ids = [criterion.id for criterion in basis.definition.protocol.criteria]
     return table(
         "criteria-matrix",
         "Criteria at a glance",
@@ -100,16 +104,13 @@ def _matrix(basis: Material) -> JsonObject:
             plain("Eligible", "eligible", "flag"),
             plain("Judged against the data", "conflicts", "list"),
         ],
-        rows,
+        lambda: _glances(basis, ids),
         wide=True,
+        within="subject",
     )
 
 
-def _decisions(basis: Material, member: str, caption: str) -> JsonObject:
-    rows = [
-        {**row, "reason": text(shape(row, "content") or {}, "reason_code")}
-        for row in basis.rows("eligibility", member)
-    ]
+def _decisions(basis: Material, member: str, caption: str) -> Block:
     return table(
         f"eligibility-{member.replace('_', '-')}",
         caption,
@@ -121,11 +122,15 @@ def _decisions(basis: Material, member: str, caption: str) -> JsonObject:
             plain("Reason", "reason"),
             plain("Record", "event", "code"),
         ],
-        rows,
+        lambda: (
+            {**row, "reason": text(shape(row, "content") or {}, "reason_code")}
+            for row in basis.rows("eligibility", member)
+        ),
+        within="subject",
     )
 
 
-def _criteria(basis: Material) -> JsonObject:
+def _criteria(basis: Material) -> Block:
     rows: list[JsonObject] = [
         {
             "id": criterion.id,

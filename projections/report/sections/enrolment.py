@@ -10,6 +10,7 @@ from projections.report.document import figure, plain, section, table
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
     from projections.report.basis import Material, Row
+    from projections.report.document import Block
 
 _ENDS = (
     ("on_study", "on study"),
@@ -28,7 +29,7 @@ _DOSES = (
 )
 
 
-def flow(basis: Material) -> JsonObject:
+def flow(basis: Material) -> Block:
     """The CONSORT flow as a figure and as a table whose sums are shown to close."""
     counts = basis.enrolment
     return section(
@@ -47,7 +48,7 @@ def flow(basis: Material) -> JsonObject:
     )
 
 
-def _table(rows: list[JsonObject]) -> JsonObject:
+def _table(rows: list[JsonObject]) -> Block:
     return table(
         "flow-table",
         "Counts of the flow",
@@ -57,7 +58,7 @@ def _table(rows: list[JsonObject]) -> JsonObject:
     )
 
 
-def _closing(sums: list[JsonObject]) -> JsonObject:
+def _closing(sums: list[JsonObject]) -> Block:
     return table(
         "flow-sums",
         "Sums that must close",
@@ -71,7 +72,7 @@ def _closing(sums: list[JsonObject]) -> JsonObject:
     )
 
 
-def flow_without_arms(basis: Material) -> JsonObject:
+def flow_without_arms(basis: Material) -> Block:
     """The flow down to randomisation, and outcomes of all who are randomised, in one."""
     counts = basis.enrolment
     outcomes = shape(counts, "outcomes") or {}

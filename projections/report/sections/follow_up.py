@@ -9,8 +9,11 @@ from projections.report.document import column, figure, note, part, plain, secti
 from projections.report.proportions import wilson
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ledger.signing.strict_json import JsonObject, JsonValue
     from projections.report.basis import Material
+    from projections.report.document import Block
 
 _INPUTS = (
     ("bilirubin", "Bilirubin"),
@@ -22,7 +25,7 @@ _INPUTS = (
 )
 
 
-def endpoint(basis: Material) -> JsonObject:
+def endpoint(basis: Material) -> Block:
     """Visits in their windows, Child-Pugh from its five inputs, the endpoint by arm (R-74)."""
     definition = basis.definition.protocol.endpoint
     arms = _by_arm(basis)
@@ -58,14 +61,9 @@ def endpoint(basis: Material) -> JsonObject:
     )
 
 
-def endpoint_without_arms(basis: Material) -> JsonObject:
+def endpoint_without_arms(basis: Material) -> Block:
     """Child-Pugh from its five inputs and the endpoint by subject, of all arms together."""
     definition = basis.definition.protocol.endpoint
-    rows: list[JsonObject] = [
-        {"subject": subject, **(shape(found, "endpoint") or {})}
-        for subject, found in basis.of("visits")
-        if (shape(basis.sections[subject], "allocation") or {}).get("randomized") is True
-    ]
     return section(
         "endpoint",
         "Visits and primary endpoint",
@@ -86,7 +84,12 @@ def endpoint_without_arms(basis: Material) -> JsonObject:
                 plain("Counts as", "counts_as", "word"),
                 plain("Why", "reason"),
             ],
-            rows,
+            lambda: (
+                {"subject": subject, **(shape(found, "endpoint") or {})}
+                for subject, found in basis.of("visits")
+                if (shape(basis.sections[subject], "allocation") or {}).get("randomized") is True
+            ),
+            within="subject",
         ),
         _scores(basis),
         _visits(basis),
@@ -126,18 +129,17 @@ def _by_arm(basis: Material) -> list[JsonObject]:
     return rows
 
 
-def _subjects(basis: Material) -> JsonObject:
-    rows: list[JsonObject] = []
-    for subject, found in basis.of("visits"):
-        allocated = shapes(shape(basis.sections[subject], "allocation") or {}, "allocations")
-        if allocated:
-            rows.append(
-                {
+def _subjects(basis: Material) -> Block:
+    def rows() -> Iterator[JsonObject]:
+        for subject, found in basis.of("visits"):
+            allocated = shapes(shape(basis.sections[subject], "allocation") or {}, "allocations")
+            if allocated:
+                yield {
                     "subject": subject,
                     "arm": text(allocated[0], "arm_label"),
                     **(shape(found, "endpoint") or {}),
                 }
-            )
+
     return table(
         "endpoint-subjects",
         "Primary endpoint by subject",
@@ -150,11 +152,11 @@ def _subjects(basis: Material) -> JsonObject:
             plain("Why", "reason"),
         ],
         rows,
+        within="subject",
     )
 
 
-def _scores(basis: Material) -> JsonObject:
-    rows = []
+def _scored(basis: Material) -> Iterator[JsonObject]:
     for row in basis.rows("visits", "child_pugh"):
         inputs, points = shape(row, "inputs") or {}, shape(row, "points") or {}
         before = shape(row, "as_recorded")
@@ -165,15 +167,16 @@ def _scores(basis: Material) -> JsonObject:
             stated = text(value, "value")
             values[name] = stated and stated.replace("{", "").replace("}", "")
             values[f"{name}_points"] = points.get(name)
-        rows.append(
-            {
-                **row,
-                "id": f"{row['subject']}/{row['visit']}",
-                **values,
-                "before": f"{before.get('total')}, class {before.get('class')}" if before else None,
-                "corrected": before is not None,
-            }
-        )
+        yield {
+            **row,
+            "id": f"{row['subject']}/{row['visit']}",
+            **values,
+            "before": f"{before.get('total')}, class {before.get('class')}" if before else None,
+            "corrected": before is not None,
+        }
+
+
+def _scores(basis: Material) -> Block:
     return table(
         "child-pugh",
         "Child-Pugh scores with their inputs",
@@ -190,16 +193,14 @@ def _scores(basis: Material) -> JsonObject:
             column("Before correction", part("before")),
             column("Rests on", part("sources", "ids"), part("reason"), part("variant")),
         ],
-        rows,
+        lambda: _scored(basis),
         wide=True,
         group="subject",
+        within="subject",
     )
 
 
-def _visits(basis: Material) -> JsonObject:
-    rows = [
-        {**row, "id": f"{row['subject']}/{row['visit']}"} for row in basis.rows("visits", "visits")
-    ]
+def _visits(basis: Material) -> Block:
     return table(
         "visits",
         "Visits",
@@ -214,33 +215,38 @@ def _visits(basis: Material) -> JsonObject:
             column("Reason, mode", part("reason"), part("mode", "word")),
             plain("Record", "event", "code"),
         ],
-        [row for row in rows if row.get("anchor_event") or row.get("event")],
+        lambda: (
+            {**row, "id": f"{row['subject']}/{row['visit']}"}
+            for row in basis.rows("visits", "visits")
+            if row.get("anchor_event") or row.get("event")
+        ),
         wide=True,
         group="subject",
+        within="subject",
         empty="No subject has reached the anchor of a visit.",
     )
 
 
-def safety(basis: Material) -> JsonObject:
+def safety(basis: Material) -> Block:
     """Adverse events, deaths, transplants and pregnancies with their clocks (R-64)."""
-    rows = []
-    for row in basis.rows("safety", "events"):
-        since = shape(row, "after_infusion")
-        minutes = whole(since, "minutes") if since else None
-        rows.append(
-            {
+
+    def rows() -> Iterator[JsonObject]:
+        for row in basis.rows("safety", "events"):
+            since = shape(row, "after_infusion")
+            minutes = whole(since, "minutes") if since else None
+            yield {
                 **row,
                 "kind": str(row["type"]).rsplit(".", 1)[0].replace(".", " ").replace("-", " "),
                 "began": row.get("onset_at") or (shape(row, "onset") or {}).get("value"),
                 "hours_after_infusion": None if minutes is None else f"{minutes // 60} h",
             }
-        )
+
     return section(
         "safety",
         "Safety",
         "Adverse events, serious ones with their reporting clocks, deaths, transplants and "
         "pregnancies, in order of subjects.",
-        table("safety-table", "Safety records", _SAFETY, rows, wide=True),
+        table("safety-table", "Safety records", _SAFETY, rows, wide=True, within="subject"),
     )
 
 

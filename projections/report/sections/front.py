@@ -13,11 +13,12 @@ from projections.times import utc_text
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
     from projections.report.basis import Basis, Material
+    from projections.report.document import Block
 
 _LONGEST_VALUE = 600
 
 
-def certificate(basis: Basis) -> JsonObject:
+def certificate(basis: Basis) -> Block:
     """What this is a copy of, and what anyone needs to check it (R-19, R-20, R-23)."""
     head = basis.head
     copy = facts(
@@ -43,7 +44,7 @@ def certificate(basis: Basis) -> JsonObject:
     )
 
 
-def trust(basis: Material) -> tuple[JsonObject, ...]:
+def trust(basis: Material) -> tuple[Block, ...]:
     """The root of trust, what made the report, and what of the protocol is assumed."""
     software = basis.software
     root = facts(
@@ -69,7 +70,7 @@ def trust(basis: Material) -> tuple[JsonObject, ...]:
     return root, comparing, _assumed(basis)
 
 
-def _assumed(basis: Material) -> JsonObject:
+def _assumed(basis: Material) -> Block:
     whole = basis.definition.to_json()
     rows: list[JsonObject] = [
         {
@@ -120,7 +121,7 @@ def _spelled(value: JsonValue) -> str:
     return "none" if value is None else str(value)
 
 
-def trial(basis: Material) -> JsonObject:
+def trial(basis: Material) -> Block:
     """Identification of the trial as registered and as configured."""
     registry, protocol = basis.definition.registry, basis.definition.protocol
     about = facts(
@@ -153,7 +154,7 @@ def trial(basis: Material) -> JsonObject:
     )
 
 
-def _arms(basis: Material) -> JsonObject:
+def _arms(basis: Material) -> Block:
     protocol = basis.definition.protocol
     rows: list[JsonObject] = [
         {
@@ -178,7 +179,7 @@ def _arms(basis: Material) -> JsonObject:
     )
 
 
-def _schedule(basis: Material) -> JsonObject:
+def _schedule(basis: Material) -> Block:
     rows: list[JsonObject] = [
         {
             "id": visit.id,
@@ -206,7 +207,7 @@ def _schedule(basis: Material) -> JsonObject:
     )
 
 
-def documents(basis: Material) -> JsonObject:
+def documents(basis: Material) -> Block:
     """Documents with the bodies' decisions and from when they may be used (R-41)."""
     sites: list[JsonObject] = [
         {"id": site.id, "site": site.id, "name": site.name, "time_zone": site.time_zone}

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 from projections.report.document import facts, section
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ledger.signing.strict_json import JsonObject
-    from projections.report.basis import Material, Row
+    from projections.report.basis import Listing, Material, Row
+    from projections.report.document import Block
 
 _SEVERITIES = ("critical", "important", "minor")
 
 
-def glance(basis: Material) -> JsonObject:
+def glance(basis: Material) -> Block:
     """Soundness, progress, deviations and open points, in words anybody can read."""
     counts = basis.enrolment
     planned = basis.definition.protocol.planned_number
@@ -51,7 +49,7 @@ def _soundness(found: Row | None) -> str:
     return f"Yes: every check passed, against {against}.{doubt}"
 
 
-def _deviations(rows: Sequence[Row]) -> str:
+def _deviations(rows: Listing) -> str:
     found = Counter(str(row.get("severity")) for row in rows if row.get("standing") == "deviation")
     undecided = sum(row.get("standing") == "indeterminate" for row in rows)
     said = [f"{found[severity]} {severity}" for severity in _SEVERITIES]
@@ -59,8 +57,7 @@ def _deviations(rows: Sequence[Row]) -> str:
 
 
 def _listed(basis: Material, member: str) -> int:
-    rows = basis.oversight.get(member)
-    return len(rows) if isinstance(rows, list) else 0
+    return len(basis.oversight[member])
 
 
 def _changed(basis: Material) -> int:

@@ -22,6 +22,7 @@ from projections.report.document import (
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
     from projections.report.basis import Basis, Row
+    from projections.report.document import Block
 
 _SHORT = 12
 
@@ -36,7 +37,7 @@ _ABOVE = {
 """Checks of the layers above the verifier's kernel; the summary lists their findings as text."""
 
 
-def integrity(basis: Basis) -> JsonObject:
+def integrity(basis: Basis) -> Block:
     """What a verification found, or plainly that none was made (R-17, R-18)."""
     found = basis.verification
     blocks = [_strip(basis), _checkpoint(basis)]
@@ -59,7 +60,7 @@ def integrity(basis: Basis) -> JsonObject:
     )
 
 
-def _strip(basis: Basis) -> JsonObject:
+def _strip(basis: Basis) -> Block:
     head = basis.head
     links: list[JsonValue] = [
         _link("Entry 0", ["trial.opened.v1", f"{basis.genesis.record.sha256[:_SHORT]}…"])
@@ -89,7 +90,7 @@ def _link(
     return {"heading": heading, "lines": lines, "gap": gap, "final": final}
 
 
-def _checkpoint(basis: Basis) -> JsonObject:
+def _checkpoint(basis: Basis) -> Block:
     return verbatim(
         "checkpoint",
         "The signed checkpoint (C2SP tlog-checkpoint in a signed note)",
@@ -133,7 +134,7 @@ def _verified(found: Row) -> list[JsonObject]:
     ]
 
 
-def _checks(found: Row, damage: tuple[Row, ...]) -> JsonObject:
+def _checks(found: Row, damage: tuple[Row, ...]) -> Block:
     done, left = texts(found, "checks_done"), texts(found, "not_checked")
     rows: list[JsonObject] = [
         {
@@ -174,7 +175,7 @@ def _label(row: Row) -> str | None:
     return text(row, "check") if number is None else Check(number).label
 
 
-def _findings(name: str, caption: str, rows: tuple[Row, ...]) -> JsonObject:
+def _findings(name: str, caption: str, rows: tuple[Row, ...]) -> Block:
     listed: list[JsonObject] = [
         {**row, "id": f"{row.get('code')}/{row.get('first')}/{number}", "check": _label(row)}
         for number, row in enumerate(rows, 1)
@@ -194,7 +195,7 @@ def _findings(name: str, caption: str, rows: tuple[Row, ...]) -> JsonObject:
     )
 
 
-def offline(basis: Basis) -> JsonObject:
+def offline(basis: Basis) -> Block:
     """How a reader checks this report and its ledger on another machine (R-20)."""
     genesis, vkey = basis.genesis.record.sha256, basis.vkey
     return section(

@@ -9,8 +9,8 @@ from projections.report.document import column, facts, note, part, plain, sectio
 from projections.report.sections.front import trust
 
 if TYPE_CHECKING:
-    from ledger.signing.strict_json import JsonObject
     from projections.report.basis import Material
+    from projections.report.document import Block
 
 RENDERING = (
     "Masked rendering: allocation, product and infusion data are withheld, because their content, "
@@ -50,7 +50,7 @@ WITHHELD = (
 """Sections of the unmasked report that are withheld: anchor, title, and why."""
 
 
-def certificate(basis: Material) -> JsonObject:
+def certificate(basis: Material) -> Block:
     """What this is a copy of, that it is masked, and the root of trust."""
     return section(
         "certificate",
@@ -71,7 +71,7 @@ def certificate(basis: Material) -> JsonObject:
     )  # fmt: skip
 
 
-def unblinding(basis: Material) -> JsonObject:
+def unblinding(basis: Material) -> Block:
     """That blinds were broken, on which day, in which way and by whom; never the arm."""
     return section(
         "unblinding",
@@ -87,17 +87,18 @@ def unblinding(basis: Material) -> JsonObject:
                 plain("On", "on", "day"),
                 plain("By", "by", "person"),
             ],
-            basis.rows("allocation", "unblindings"),
+            lambda: basis.rows("allocation", "unblindings"),
+            within="subject",
         ),
     )
 
 
-def withheld(name: str, title: str, reason: str) -> JsonObject:
+def withheld(name: str, title: str, reason: str) -> Block:
     """A section of the unmasked report that is withheld, and why."""
     return section(name, title, "Withheld from masked readers.", note(reason, tone="caution"))
 
 
-def rules_withheld(_: Material) -> JsonObject:
+def rules_withheld(_: Material) -> Block:
     """The deviation rules that are not run for masked readers, each with the reason."""
     return section(
         "rules-withheld",

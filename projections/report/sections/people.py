@@ -9,30 +9,21 @@ from ledger.signing.statement import MEANING_SENTENCES
 from projections.report.document import column, part, plain, section, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ledger.signing.strict_json import JsonObject
     from projections.report.basis import Material, Row
+    from projections.report.document import Block
 
 _OUTSIDE = ("DV-07", "DV-39")
 """Rules that find acts outside a delegation, its dates or without training."""
 
 
-def delegation(basis: Material) -> JsonObject:
+def delegation(basis: Material) -> Block:
     """Who was delegated what, from when to when, and trained in what (R-61, R-62)."""
     rows: list[JsonObject] = [
         {**row, "training_count": len(_training_of(row))}
         for row in shapes(basis.register, "delegations")
-    ]
-    outside: list[JsonObject] = [
-        {
-            "id": str(row.get("id")),
-            "rule": text(row, "rule"),
-            "subject": text(row, "subject"),
-            "since": text(row, "since"),
-            "message": text(row, "message"),
-            "anchor": text(row, "anchor"),
-        }
-        for row in basis.deviations
-        if text(row, "rule") in _OUTSIDE and text(row, "standing") == "deviation"
     ]
     return section(
         "delegation",
@@ -77,9 +68,23 @@ def delegation(basis: Material) -> JsonObject:
                 plain("What", "message", "prose"),
                 plain("Record", "anchor", "code"),
             ],
-            outside,
+            lambda: _outside(basis),
+            within="rule",
         ),
     )
+
+
+def _outside(basis: Material) -> Iterator[JsonObject]:
+    for row in basis.deviations:
+        if text(row, "rule") in _OUTSIDE and text(row, "standing") == "deviation":
+            yield {
+                "id": str(row.get("id")),
+                "rule": text(row, "rule"),
+                "subject": text(row, "subject"),
+                "since": text(row, "since"),
+                "message": text(row, "message"),
+                "anchor": text(row, "anchor"),
+            }
 
 
 def _training_of(row: object) -> tuple[str, ...]:
@@ -87,7 +92,7 @@ def _training_of(row: object) -> tuple[str, ...]:
     return tuple(str(item) for item in found) if isinstance(found, list) else ()
 
 
-def keys(basis: Material) -> JsonObject:
+def keys(basis: Material) -> Block:
     """Keys and roles with every change, and who made it (R-31, R-34)."""
     key_rows: list[JsonObject] = [
         {
@@ -158,7 +163,7 @@ def _name(basis: Material, row: Row, member: str) -> str | None:
     return None if person is None else basis.name_of(person)
 
 
-def signatures(basis: Material) -> JsonObject:
+def signatures(basis: Material) -> Block:
     """How often each key signed with which meaning; what is unsigned or stale (R-24…R-30)."""
     counts: list[JsonObject] = [
         {**row, "id": f"{row.get('kid')}/{row.get('meaning') or 'none'}"}
@@ -206,7 +211,7 @@ def signatures(basis: Material) -> JsonObject:
     )
 
 
-def _due(basis: Material, member: str, caption: str) -> JsonObject:
+def _due(basis: Material, member: str, caption: str) -> Block:
     return table(
         member.replace("_", "-"),
         caption,
@@ -217,5 +222,6 @@ def _due(basis: Material, member: str, caption: str) -> JsonObject:
             plain("Occurred", "occurred_utc", "time"),
             plain("Event", "event", "code"),
         ],
-        shapes(basis.oversight, member),
+        lambda: basis.oversight[member],
+        within="seq",
     )

@@ -12,18 +12,11 @@ from projections.report.words import duration
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
     from projections.report.basis import Material, Row
+    from projections.report.document import Block
 
 
-def refusals(basis: Material) -> JsonObject:
+def refusals(basis: Material) -> Block:
     """Commands the ledger refused, with the rules that spoke against them (R-08)."""
-    rows: list[JsonObject] = [
-        {
-            **row,
-            "rule_ids": [text(rule, "id") for rule in shapes(row, "rules")],
-            "messages": [text(rule, "message") for rule in shapes(row, "rules")],
-        }
-        for row in shapes(basis.oversight, "refusals")
-    ]
     return section(
         "refusals",
         "Refused commands",
@@ -41,27 +34,22 @@ def refusals(basis: Material) -> JsonObject:
                 column("Later", part("later_outcome", "word"), part("later_event", "code")),
                 plain("Record", "event", "code"),
             ],
-            rows,
+            lambda: (
+                {
+                    **row,
+                    "rule_ids": [text(rule, "id") for rule in shapes(row, "rules")],
+                    "messages": [text(rule, "message") for rule in shapes(row, "rules")],
+                }
+                for row in basis.oversight["refusals"]
+            ),
             wide=True,
+            within="seq",
         ),
     )
 
 
-def corrections(basis: Material) -> JsonObject:
+def corrections(basis: Material) -> Block:
     """Each corrected field with old, new and reason; each voided record (R-05, R-06)."""
-    rows: list[JsonObject] = [
-        {
-            **row,
-            "id": f"{row.get('correction')}{row.get('field')}",
-            "lag": duration(whole(row, "lag_seconds")),
-            "reason": _reason(row),
-            **_values(row),
-        }
-        for row in shapes(basis.oversight, "corrections")
-    ]
-    voided: list[JsonObject] = [
-        {**row, "reason": _reason(row)} for row in shapes(basis.oversight, "voided")
-    ]
     return section(
         "corrections",
         "Corrections and voided records",
@@ -86,8 +74,9 @@ def corrections(basis: Material) -> JsonObject:
                     part("resigned", "code", "again"),
                 ),
             ],
-            rows,
+            lambda: (_correction(row) for row in basis.oversight["corrections"]),
             wide=True,
+            within="seq",
         ),
         table(
             "voided",
@@ -100,10 +89,21 @@ def corrections(basis: Material) -> JsonObject:
                 plain("By", "by", "person"),
                 plain("Voiding record", "voided_by", "code"),
             ],
-            voided,
+            lambda: ({**row, "reason": _reason(row)} for row in basis.oversight["voided"]),
             wide=True,
+            within="seq",
         ),
     )
+
+
+def _correction(row: Row) -> JsonObject:
+    return {
+        **row,
+        "id": f"{row.get('correction')}{row.get('field')}",
+        "lag": duration(whole(row, "lag_seconds")),
+        "reason": _reason(row),
+        **_values(row),
+    }
 
 
 def _values(row: Row) -> JsonObject:
@@ -112,7 +112,7 @@ def _values(row: Row) -> JsonObject:
     return {"old": row.get("old"), "new": row.get("new")}
 
 
-def personal_data(basis: Material) -> JsonObject:
+def personal_data(basis: Material) -> Block:
     """Each order to erase or restrict personal data; the records themselves stand (R-73)."""
     return section(
         "personal-data",
@@ -133,8 +133,9 @@ def personal_data(basis: Material) -> JsonObject:
                 plain("Approved by", "approver", "code"),
                 plain("Record", "event", "code"),
             ],
-            shapes(basis.oversight, "personal_data"),
+            lambda: basis.oversight["personal_data"],
             wide=True,
+            within="seq",
         ),
     )
 
@@ -144,13 +145,9 @@ def _reason(row: Row) -> JsonValue:
     return None if code is None and words is None else {"code": code, "text": words}
 
 
-def late_entries(basis: Material) -> JsonObject:
+def late_entries(basis: Material) -> Block:
     """What was recorded later than the limit after it happened (R-11, R-12)."""
     hours = basis.definition.protocol.late_entry_limit_hours
-    rows: list[JsonObject] = [
-        {**row, "lag": duration(whole(row, "lag_seconds")), "reason": _reason(row)}
-        for row in shapes(basis.oversight, "late_entries")
-    ]
     return section(
         "late-entries",
         "Late entries",
@@ -169,7 +166,11 @@ def late_entries(basis: Material) -> JsonObject:
                 plain("By", "by", "person"),
                 plain("Event", "event", "code"),
             ],
-            rows,
+            lambda: (
+                {**row, "lag": duration(whole(row, "lag_seconds")), "reason": _reason(row)}
+                for row in basis.oversight["late_entries"]
+            ),
             wide=True,
+            within="seq",
         ),
     )

@@ -13,12 +13,13 @@ from projections.report.words import ABSENT, duration, words
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject, JsonValue
     from projections.report.basis import Material, Row
+    from projections.report.document import Block
 
 _UNTOLD = frozenset({"record", "request", "_sd", "_sd_alg"})
 """Members that say how a record came about; the table has columns for that."""
 
 
-def replay(basis: Material) -> JsonObject:
+def replay(basis: Material) -> Block:
     """The full course of one subject, in order of occurrence (R-16)."""
     if basis.replayed is None:
         return section(

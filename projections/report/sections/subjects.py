@@ -10,9 +10,10 @@ from projections.report.document import column, figure, part, plain, section, ta
 if TYPE_CHECKING:
     from ledger.signing.strict_json import JsonObject
     from projections.report.basis import Material, Row
+    from projections.report.document import Block
 
 
-def recruitment(basis: Material) -> JsonObject:
+def recruitment(basis: Material) -> Block:
     """Subjects consented and randomised by month, against the planned number."""
     months: list[JsonObject] = [
         {
@@ -53,7 +54,7 @@ def recruitment(basis: Material) -> JsonObject:
     )
 
 
-def disposition(basis: Material) -> JsonObject:
+def disposition(basis: Material) -> Block:
     """Where each subject stands (ICH E3 16.2.1)."""
     return section(
         "disposition",
@@ -73,21 +74,15 @@ def disposition(basis: Material) -> JsonObject:
                 column("State", part("state", "word"), part("reason", "text")),
                 plain("Irregular", "irregular", "alarm"),
             ],
-            [_disposition(subject, found) for subject, found in basis.sections.items()],
+            lambda: (_disposition(subject, found) for subject, found in basis.sections.items()),
             wide=True,
+            within="subject",
         ),
     )
 
 
-def disposition_without_arms(basis: Material) -> JsonObject:
+def disposition_without_arms(basis: Material) -> Block:
     """Where each subject stands, with the day of randomisation and nothing of treatment."""
-    rows: list[JsonObject] = [
-        {
-            **_disposition(subject, found),
-            "randomized_on": text(shape(found, "allocation") or {}, "randomized_on"),
-        }
-        for subject, found in basis.sections.items()
-    ]
     return section(
         "disposition",
         "Subject disposition",
@@ -105,8 +100,15 @@ def disposition_without_arms(basis: Material) -> JsonObject:
                 column("State", part("state", "word"), part("reason", "text")),
                 plain("Irregular", "irregular", "alarm"),
             ],
-            rows,
+            lambda: (
+                {
+                    **_disposition(subject, found),
+                    "randomized_on": text(shape(found, "allocation") or {}, "randomized_on"),
+                }
+                for subject, found in basis.sections.items()
+            ),
             wide=True,
+            within="subject",
         ),
     )
 

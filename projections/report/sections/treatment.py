@@ -8,28 +8,28 @@ from ledger.rules.members import shape, shapes, text, texts
 from projections.report.document import column, part, plain, section, table
 
 if TYPE_CHECKING:
-    from ledger.signing.strict_json import JsonObject
+    from collections.abc import Iterator
+
+    from ledger.signing.strict_json import JsonObject, JsonValue
     from projections.report.basis import Basis
+    from projections.report.document import Block
 
 _BALANCE = ("received", "in_stock", "used", "returned", "destroyed")
 
 
-def infusions(basis: Basis) -> JsonObject:
+def infusions(basis: Basis) -> Block:
     """Each infusion with its bag, dose, times and hands (R-59, R-60)."""
-    found = _by_anchor(basis)
-    rows: list[JsonObject] = [
-        {
-            **row,
-            "findings": [*found.get(str(row["event"]), [])],
-            "checked_by": [basis.name_of(person) for person in texts(row, "checked_by")],
-        }
-        for row in basis.rows("product", "infusions")
-    ]
+
+    def rows() -> Iterator[JsonObject]:
+        for row in basis.rows("product", "infusions"):
+            checked: list[JsonValue] = [basis.name_of(one) for one in texts(row, "checked_by")]
+            yield {**row, "findings": [*basis.findings(str(row["event"]))], "checked_by": checked}
+
     return section(
         "infusions",
         "Infusion accountability",
         "From the lot to the vein: which bag, in which standing, what was given, by whom, when.",
-        table("infusions-table", "Infusions given", _INFUSION, rows, wide=True),
+        table("infusions-table", "Infusions given", _INFUSION, rows, wide=True, within="subject"),
         _events(basis, "not_given", "Infusions not given"),
         _events(basis, "interruptions", "Interruptions"),
     )
@@ -56,21 +56,11 @@ _INFUSION = [
 ]  # fmt: skip
 
 
-def _by_anchor(basis: Basis) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for row in basis.deviations:
-        rule = text(row, "rule")
-        if rule is not None:
-            found.setdefault(str(row.get("anchor")), []).append(rule)
-    return found
-
-
-def _events(basis: Basis, member: str, caption: str) -> JsonObject:
-    rows: list[JsonObject] = []
-    for row in basis.rows("product", member):
-        content = shape(row, "content") or {}
-        rows.append(
-            {
+def _events(basis: Basis, member: str, caption: str) -> Block:
+    def rows() -> Iterator[JsonObject]:
+        for row in basis.rows("product", member):
+            content = shape(row, "content") or {}
+            yield {
                 "event": row["event"],
                 "subject": row["subject"],
                 "infusion_number": content.get("infusion_number"),
@@ -79,7 +69,7 @@ def _events(basis: Basis, member: str, caption: str) -> JsonObject:
                 "reason": dict(shape(content, "reason") or {}) or None,
                 "by": row["by"],
             }
-        )
+
     resumed = [plain("Resumed", "resumed_at", "time")] if member == "interruptions" else []
     return table(
         f"infusions-{member.replace('_', '-')}",
@@ -94,26 +84,12 @@ def _events(basis: Basis, member: str, caption: str) -> JsonObject:
             plain("Record", "event", "code"),
         ],
         rows,
+        within="subject",
     )
 
 
-def stock(basis: Basis) -> JsonObject:
+def stock(basis: Basis) -> Block:
     """The balance of each lot, and each bag's way (R-58)."""
-    lots = [{**row, "expiry": _expiry(row)} for row in basis.lots]
-    bags: list[JsonObject] = [
-        {
-            **bag,
-            "id": f"{row.get('lot')}/{bag.get('bag')}",
-            "lot": row.get("lot"),
-            "events": [
-                event
-                for name in ("received", "used", "returned", "destroyed")
-                for event in _list(bag.get(name))
-            ],
-        }
-        for row in basis.lots
-        for bag in shapes(row, "bags")
-    ]
     return section(
         "stock",
         "Stock of the investigational product",
@@ -131,8 +107,9 @@ def stock(basis: Basis) -> JsonObject:
                 plain("Balance", "balance", "number"),
                 plain("Closes", "closes", "flag"),
             ],
-            [{**row, "id": row.get("lot")} for row in lots],
+            lambda: ({**row, "expiry": _expiry(row), "id": row.get("lot")} for row in basis.lots),
             wide=True,
+            within="lot",
         ),
         _discrepancies(basis),
         table(
@@ -144,16 +121,29 @@ def stock(basis: Basis) -> JsonObject:
                 plain("Subjects", "subjects", "list"),
                 plain("Records", "events", "ids"),
             ],
-            bags,
+            lambda: _bags(basis),
             group="lot",
+            within="lot",
         ),
     )
 
 
-def _discrepancies(basis: Basis) -> JsonObject:
-    rows: list[JsonObject] = [
-        {**row, "lot": lot.get("lot")} for lot in basis.lots for row in shapes(lot, "discrepancies")
-    ]
+def _bags(basis: Basis) -> Iterator[JsonObject]:
+    for row in basis.lots:
+        for bag in shapes(row, "bags"):
+            yield {
+                **bag,
+                "id": f"{row.get('lot')}/{bag.get('bag')}",
+                "lot": row.get("lot"),
+                "events": [
+                    event
+                    for name in ("received", "used", "returned", "destroyed")
+                    for event in _list(bag.get(name))
+                ],
+            }
+
+
+def _discrepancies(basis: Basis) -> Block:
     return table(
         "discrepancies",
         "What keeps the stock from being reconciled",
@@ -163,7 +153,11 @@ def _discrepancies(basis: Basis) -> JsonObject:
             plain("What", "message"),
             plain("Record", "event", "code"),
         ],
-        rows,
+        lambda: (
+            {**row, "lot": lot.get("lot")}
+            for lot in basis.lots
+            for row in shapes(lot, "discrepancies")
+        ),
     )
 
 

@@ -21,7 +21,8 @@ def told(built: BuiltLedger) -> str:
     projections = Projections(built.ledger)
     projections.follow()
     try:
-        document: dict[str, Any] = contents(read_basis(projections, built.ledger, Wanted()))
+        with read_basis(projections, built.ledger, Wanted()) as basis:
+            document: dict[str, Any] = contents(basis)
     finally:
         projections.close()
     (section,) = (one for one in document["sections"] if one["id"] == "allocation")
