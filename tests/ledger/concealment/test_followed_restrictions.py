@@ -63,16 +63,16 @@ def test_what_was_recorded_oneself_and_restricts_nothing_is_not_read_again(
 ) -> None:
     """Behind it the following goes on: what it skipped it never asks the log for."""
     followed = FollowedRestrictions(lambda: log)
-    followed.follow()
+    found = followed.follow()
     before = log.head().size
     built.record(bag(built, 1))
     followed.recorded(since(built, before))
     with monkeypatch.context() as patch:
         patch.setattr(type(log), "positions_of_types", None)
-        assert not followed.follow()
+        assert followed.follow() == found
     target = fever(built)
     act = built.record(restriction(built, target.id, TERM))
-    assert followed.follow()
+    assert followed.follow() > found
     assert followed.restrictions.concerns(target.id) == act.id
 
 
@@ -81,11 +81,11 @@ def test_a_restriction_recorded_oneself_is_taken_in(
 ) -> None:
     """Being one's own skips nothing that says what is no longer served."""
     target = fever(built)
-    followed.follow()
+    found = followed.follow()
     before = log.head().size
     act = built.record(restriction(built, target.id, TERM))
     followed.recorded(since(built, before))
-    assert followed.follow()
+    assert followed.follow() > found
     assert followed.restrictions.concerns(target.id) == act.id
 
 
@@ -94,12 +94,12 @@ def test_what_another_recorded_in_between_is_not_skipped(
 ) -> None:
     """One's own group stands behind another's restriction that was not read yet."""
     target = fever(built)
-    followed.follow()
+    found = followed.follow()
     act = built.record(restriction(built, target.id, TERM))
     before = log.head().size
     built.record(bag(built, 1))
     followed.recorded(since(built, before))
-    assert followed.follow()
+    assert followed.follow() > found
     assert followed.restrictions.concerns(target.id) == act.id
 
 
@@ -108,13 +108,16 @@ def test_a_correction_that_may_repeat_the_words_makes_views_stale(
 ) -> None:
     """Whoever read it before he knew that it is one of those holds the words in clear."""
     target = fever(built)
+    unrestricted = followed.follow()
     built.record(restriction(built, target.id, TERM))
-    assert followed.follow()
+    found = followed.follow()
+    assert found > unrestricted
     before = log.head().size
     built.record_all([correction(built, target, (TERM, WORDS, "Fever"), by=INVESTIGATOR)])
     repeated = since(built, before)[0]
     followed.recorded(since(built, before))
-    assert followed.follow()
+    repeatedly = followed.follow()
+    assert repeatedly > found
     assert followed.restrictions.concerns(repeated.id) is not None
     built.record_all([bag(built, 1)])
-    assert not followed.follow()
+    assert followed.follow() == repeatedly
