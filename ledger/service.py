@@ -14,19 +14,16 @@ from ledger.clock import Clock, SystemClock
 from ledger.concealment.openings import ERASED, Openings, ordered
 from ledger.concealment.settings import KeyPlaces, open_vault
 from ledger.concealment.sharing import KEYS_ELSEWHERE, is_own, require_common_keys
-from ledger.errors import IntegrityFailure, LedgerError, TrustFailure, Unavailable
-from ledger.log.checkpoint import Checkpoint, open_checkpoint
-from ledger.log.entry import entry_hash
-from ledger.log.tiles import node_fetcher
-from ledger.log.tree import frontier_at
+from ledger.errors import LedgerError, TrustFailure, Unavailable
 from ledger.publication.publishing import INTERVAL_SECONDS, Publisher
 from ledger.publication.witnessing import WitnessKnowsMore
 from ledger.recording.genesis import Genesis, read_genesis
 from ledger.recording.submission import Submission, receive
 from ledger.recording.writer import Writer
 from ledger.signing.ledger_keys import LedgerKeys
+from ledger.storage.containment import confirmed_size, require_head
 from ledger.storage.database import Engine
-from ledger.storage.head_file import HeadFile, require_contained
+from ledger.storage.head_file import HeadFile
 from ledger.storage.published import PublishedCheckpoints
 from ledger.storage.tree_reader import StoredTree
 
@@ -129,7 +126,7 @@ class TrialLedger:
         """Make sure of the head, then begin to write; a web worker has its writer elsewhere."""
         head_file = HeadFile(self.files.head)
         try:
-            newest = self._check_head(head_file)
+            newest = require_head(self.application.store, head_file, self.keys.vkey)
         except LedgerError as error:
             # Told at once: a primary that was replaced waits for standbys it has no longer.
             self.refusal = error
@@ -213,7 +210,12 @@ class TrialLedger:
         """
         if self.refusal is None or self.refusal.code == KEYS_ELSEWHERE:
             return
-        confirmed = self._confirmed()
+        confirmed = confirmed_size(
+            self.application.store,
+            HeadFile(self.files.head),
+            self.files.published,
+            self.keys.vkey,
+        )
         if size > confirmed:
             raise Unavailable(
                 "receipt.unconfirmed",
@@ -298,60 +300,6 @@ class TrialLedger:
         key = self.writer.key(kid)
         return key.jwk if key else None
 
-    def _check_head(self, head_file: HeadFile) -> str | None:
-        """Compare database, checkpoint and head file; the newer head, if the file is behind.
-
-        It is after a death between commit and head file.
-        """
-        store = self.application.store
-        # The head file first: another node may be writing, and what is read later is never older.
-        kept = head_file.read(self.keys.vkey)
-        head = store.head()
-        last = store.checkpoint_covering(head.size)
-        if last is None or last[0] != head.size:
-            raise IntegrityFailure("head.no-checkpoint", "The head is not under a checkpoint.")
-        checkpoint = open_checkpoint(last[1], self.keys.vkey)
-        node = node_fetcher(StoredTree(head.size, store))
-        newest = store.entry(head.size - 1)
-        if newest is None or entry_hash(newest) != head.hash:
-            raise IntegrityFailure("head.last-entry", "The last entry is not the head's.")
-        if checkpoint.root != frontier_at(head.size, node).root():
-            raise IntegrityFailure("head.root", "The tree does not have the checkpoint's root.")
-        if kept is None:
-            raise TrustFailure(
-                "head.file-missing",
-                f"The head file {head_file.path.name} is missing.",
-                remedy="Put it back; see docs/operations.md for a deliberate new start.",
-            )
-        self._require_kept(kept, head.size)
-        return last[1] if kept.size < head.size else None
-
-    def _confirmed(self) -> int:
-        """How many entries of the database something kept outside it confirms."""
-        size = self.application.store.head().size
-        try:
-            kept = HeadFile(self.files.head).read(self.keys.vkey)
-            if kept is None:
-                return 0
-            if self._contains(kept, size):
-                return kept.size
-            if not self.files.published.is_file():
-                return 0
-            newest = PublishedCheckpoints(self.files.published).up_to(min(kept.size, size))
-            if newest is None:
-                return 0
-            published = open_checkpoint(newest.note, self.keys.vkey)
-            return published.size if self._contains(published, size) else 0
-        except (IntegrityFailure, TrustFailure, Unavailable):
-            return 0  # what cannot be read confirms nothing
-
-    def _contains(self, kept: Checkpoint, size: int) -> bool:
-        try:
-            self._require_kept(kept, size)
-        except TrustFailure:
-            return False
-        return True
-
     def _require_common_keys(self) -> None:
         """On a database that several nodes may share: see that they seal under common keys."""
         application = self.application
@@ -396,10 +344,3 @@ class TrialLedger:
                 f"The database does not say that its commits are durable: {error}.",
                 remedy="See that its standbys follow, then start again.",
             ) from error
-
-    def _require_kept(self, kept: Checkpoint, size: int) -> None:
-        at_kept = None
-        if kept.size <= size:
-            node = node_fetcher(StoredTree(size, self.application.store))
-            at_kept = frontier_at(kept.size, node).root()
-        require_contained(kept, size=size, root_at_kept=at_kept)

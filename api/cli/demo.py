@@ -8,7 +8,7 @@ import click
 
 from api import serving
 from api.cli import options
-from api.cli.verifying import examine
+from api.cli.examining import examine
 from api.demonstration.run import run_demonstration
 from ledger.log.note import VerifierKey
 from ledger.storage.database import Database

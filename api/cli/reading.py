@@ -14,8 +14,9 @@ from rich.console import Console
 
 from api.cli import options
 from api.cli.course import print_course
+from api.cli.examining import examine
 from api.cli.progress import progress_bar
-from api.cli.verifying import examine, root_of_trust
+from api.cli.verifying import root_of_trust
 from ledger.errors import RejectedInput
 from ledger.signing.rfc3339 import parse_rfc3339
 from projections.reading import OpenedLog, Projections, opened

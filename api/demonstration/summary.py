@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from api.cli.verifying import Examination
+    from api.cli.examining import Examination
     from api.demonstration.posting import Sighting, Tally
     from projections.reading import Projections
 

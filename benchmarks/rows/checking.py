@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
-from api.cli.verifying import examine
+from api.cli.examining import examine
 from api.monitor import verify_url
 from benchmarks.harness import Bench, Goal, Sample, compare, per_second
 from benchmarks.life import TRIAL

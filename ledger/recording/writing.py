@@ -11,6 +11,7 @@ import selectors
 import threading
 from collections import deque
 from dataclasses import dataclass
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, Listener
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol
@@ -102,7 +103,7 @@ class WritingService:
         self._sending = threading.Lock()
         self._arrived: SimpleQueue[Connection] = SimpleQueue()
         self._connections: set[Connection] = set()
-        self._wake_reader, self._woken = _pipe()
+        self._woken, self._waker = Pipe(duplex=False)
         self._stopped = threading.Event()
         writer.on_told(self._send_all)
         self._threads = [
@@ -116,7 +117,7 @@ class WritingService:
         """Take nothing more in; what was taken in is answered as far as the writer answers it."""
         self._stopped.set()
         self._listener.close()
-        self._wake_reader.send_bytes(b"")
+        self._waker.send_bytes(b"")
         for thread in self._threads[1:]:  # accept() does not end with its listener everywhere
             thread.join(10)
 
@@ -130,7 +131,7 @@ class WritingService:
                     _log.warning("A connection was not accepted", exc_info=True)
                 continue
             self._arrived.put(connection)
-            self._wake_reader.send_bytes(b"")
+            self._waker.send_bytes(b"")
 
     def _read(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -238,10 +239,3 @@ def _parcel(number: int, said: Said) -> Carried | Failed | Standing:
                 remedy="Send the same statement again; its id makes the retry safe.",
             ),
         )
-
-
-def _pipe() -> tuple[Connection, Connection]:
-    from multiprocessing import Pipe  # noqa: PLC0415 - the name is a function, not a class
-
-    reader, writer = Pipe(duplex=False)
-    return writer, reader

@@ -42,8 +42,7 @@ def checks_made(
     """The checks of a verification that came to its end, and what was not checked with reasons.
 
     ``publication`` is None where nothing published was given, or no key to check it with;
-    ``concealed`` counts openings
-    that cannot be opened without their keys.
+    ``concealed`` counts openings that cannot be opened without their keys.
     """
     reasons = dict.fromkeys(ELSEWHERE, _ABOVE)
     left: set[Check] = set()

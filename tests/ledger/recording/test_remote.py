@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -29,31 +28,13 @@ from tests.ledger.build_service import (
     require_receipt,
     require_sound,
 )
+from tests.ledger.recording.socket_key import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from ledger.recording.outcomes import Receipted
     from tests.build_ledger import BuiltLedger, Signed
-
-KEY = secrets.token_bytes(32)
-
-
-@pytest.fixture
-def address(tmp_path: Path) -> str:
-    """Where the writer listens: in a directory of its own."""
-    (tmp_path / "private").mkdir(mode=0o700)
-    return str(tmp_path / "private" / "writer")
-
-
-@pytest.fixture
-def service(built: BuiltLedger, address: str) -> Iterator[WritingService]:
-    """The ledger's writer, on its socket."""
-    assert isinstance(built.ledger.writer, Writer)
-    serving = WritingService(built.ledger.writer, address, key=KEY)
-    yield serving
-    serving.close()
 
 
 @pytest.fixture

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from multiprocessing.connection import Client, Connection
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from ledger.errors import Unavailable
 from ledger.recording.remote import RemoteWriter
@@ -15,32 +12,16 @@ from ledger.recording.wire import Asked, Failed, Standing
 from ledger.recording.writer import Writer
 from ledger.recording.writing import STANDING_SECONDS, WritingService
 from tests.ledger.build_service import bag, require_receipt
+from tests.ledger.recording.socket_key import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
+
+    import pytest
 
     from tests.build_ledger import BuiltLedger
 
-KEY = secrets.token_bytes(32)
 PATIENCE = 20
-
-
-@pytest.fixture
-def address(tmp_path: Path) -> str:
-    """Where the writer listens: in a directory of its own."""
-    (tmp_path / "private").mkdir(mode=0o700)
-    return str(tmp_path / "private" / "writer")
-
-
-@pytest.fixture
-def service(built: BuiltLedger, address: str) -> Iterator[WritingService]:
-    """The ledger's writer, on its socket."""
-    assert isinstance(built.ledger.writer, Writer)
-    serving = WritingService(built.ledger.writer, address, key=KEY)
-    yield serving
-    serving.close()
 
 
 def require_served(built: BuiltLedger, address: str, number: int) -> None:
