@@ -12,6 +12,7 @@ from flask import current_app, g, request
 from api.access.control import AccessControl, needs_masked_view
 from api.access.control import reader as asking
 from api.access.withholding import Withholding
+from api.list_state import AllocationWatch
 from ledger.errors import RejectedInput, TrustFailure, Unavailable
 from ledger.signing.rfc3339 import is_plausible, parse_rfc3339
 
@@ -47,12 +48,14 @@ class Doors:
     stamping: TimestampFollower | WatchedStamping | None = None
     masked: MaskedProjections | None = None
     access: AccessControl = field(init=False)
+    allocation: AllocationWatch = field(init=False)
     verifiers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(VERIFIERS, thread_name_prefix="verify")
     )
 
     def __post_init__(self) -> None:
         self.access = AccessControl(self.ledger)
+        self.allocation = AllocationWatch(self.ledger)
 
     def close(self) -> None:
         """Close what the doors opened themselves."""

@@ -117,11 +117,13 @@ class LedgerReader:
         ``arm`` is the arm, ``blind`` says until when the reason is due. Raises as
         ``post`` and ``get`` do; once posted, ``arm_of`` reads again without breaking again.
         """
-        try:
-            self.arm_of(subject_id)
-        except TrustFailure as error:
-            if error.code not in ("unblinding.not-broken", "unblinding.not-entitled"):
-                raise
+        self.arm_if_told(subject_id)
+        return self.break_at_once(subject_id, told_to=told_to, reason_code=reason_code)
+
+    def break_at_once(
+        self, subject_id: str, *, told_to: Sequence[str], reason_code: str | None = None
+    ) -> dict[str, Any]:
+        """As ``break_blind``, for who has asked already: each refusal stands in the access log."""
         data: dict[str, JsonValue] = {"type": "emergency", "told_to": [*told_to]}
         if reason_code is not None:
             data["reason_code"] = reason_code
@@ -132,6 +134,15 @@ class LedgerReader:
             )
         )
         return self.arm_of(subject_id)
+
+    def arm_if_told(self, subject_id: str) -> dict[str, Any] | None:
+        """The arm as ``arm_of``; None for whoever is told it once he breaks the blind."""
+        try:
+            return self.arm_of(subject_id)
+        except TrustFailure as error:
+            if error.code not in ("unblinding.not-broken", "unblinding.not-entitled"):
+                raise
+            return None
 
     def arm_of(self, subject_id: str) -> dict[str, Any]:
         """The arm of a subject whose blind this reader broke; raises as ``get`` does."""

@@ -2,6 +2,10 @@
 
 It keeps the settings it was made with: every commit reaches the disk, as it does with ours on
 SQLite. A named server should do so too.
+
+The tests have a starter of their own (``tests/postgres_server.py``), whose servers give up
+durability for speed and are killed, copied and promoted. Neither leans on the other, so that what
+a test needs never changes what is measured.
 """
 
 from __future__ import annotations

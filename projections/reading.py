@@ -29,13 +29,13 @@ from projections.replay import timeline
 from projections.sections import SECTIONS, composed, sections_of
 from projections.store import ProjectionStore, StoredRows
 from projections.trial_findings import DECIDING, TRIAL_DEVIATIONS, TRIAL_KEY, overview_of
+from projections.upkeep import compared, made_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     from ledger.aggregates.trial_state import TrialState
-    from ledger.recording.genesis import Genesis
     from ledger.rules.case import Case
     from ledger.signing.strict_json import JsonObject, JsonValue
     from ledger.storage.database import Database
@@ -138,12 +138,18 @@ class Projections(Listings):
         return self.projector.wait_for(position, timeout)
 
     def rebuild(self, progress: Progress | None = None) -> int:
-        """Make all rows again and swap them in; the number of entries folded."""
-        return self.projector.rebuild(progress).position
+        """Make all rows again and swap them in; the number of entries folded.
+
+        Raises Unavailable ``projections.made-anew``.
+        """
+        return made_again(self.projector, progress)
 
     def check(self, progress: Progress | None = None) -> list[Difference]:
-        """Compare the stored rows with a fresh fold; empty when they are what the log gives."""
-        return self.projector.check(progress)
+        """Compare the stored rows with a fresh fold; empty when they are what the log gives.
+
+        A service may go on following meanwhile. Raises Unavailable ``projections.stale``.
+        """
+        return compared(self._application, self._definition, self.store, progress)
 
     def lag(self) -> Lag:
         """How far behind, and whether there is an alarm."""
@@ -298,13 +304,12 @@ class Projections(Listings):
 
         ``since`` and ``until`` bound the record time, both included. Page by the last ``seq``.
         """
-        wanted = {"subject": subject, "type": type, "who": actor, "site": site}
+        asked = {"subject": subject, "type": type, "who": actor, "site": site}
+        wanted = {name: value for name, value in asked.items() if value is not None}
         found: list[JsonObject] = []
         taken = 0
         for entry in self._audit_entries(after):
-            if any(
-                value is not None and entry.get(name) != value for name, value in wanted.items()
-            ):
+            if any(entry.get(name) != value for name, value in wanted.items()):
                 continue
             if not _recorded_within(entry, since, until):
                 continue

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from eventsourcing.sqlite import (
     SQLiteConnection,
@@ -154,6 +156,16 @@ class RowFile(SQLiteTrackingRecorder):
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             row = cursor.fetchone()
         return row is None or row[0] == 0
+
+    def copied(self, path: Path) -> Self:
+        """The file as of one moment, copied to a path and opened there; others write meanwhile."""
+        create_private(path)
+        with (
+            closing(sqlite3.connect(self.path, timeout=LOCK_SECONDS)) as source,
+            closing(sqlite3.connect(path)) as copy,
+        ):
+            source.backup(copy)
+        return type(self)(path, self.genesis_sha256, self.keys)
 
     def close(self) -> None:
         """Close the file."""

@@ -6,12 +6,14 @@ TOML file named by ``--config`` or ``LEDGER_CONFIG``.
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import click
+from eventsourcing.persistence import PersistenceError
 
 from api.cli.access_log import access_log
 from api.cli.allocation import allocation
@@ -69,6 +71,9 @@ def main() -> None:
         cli(standalone_mode=True)
     except LedgerError as error:
         click.echo(f"trial-ledger: {error}", err=True)
+        sys.exit(COULD_NOT)
+    except (PersistenceError, sqlite3.Error) as error:
+        click.echo(f"trial-ledger: The database did not do what was asked: {error}.", err=True)
         sys.exit(COULD_NOT)
     except FileExistsError as error:
         click.echo(

@@ -35,7 +35,7 @@ def _kek(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def allocation() -> None:
-    """Draw the randomization list and show its commitment."""
+    """Draw the randomization list, and put it under another key."""
 
 
 @allocation.command()

@@ -61,7 +61,8 @@ def backup(
         options.print_json(written.manifest)
         return
     manifest = written.manifest
-    click.echo(f"{out}: sound, {written.size} entries, root {manifest['root']}.")
+    entries = options.counted(written.size, "entry", "entries")
+    click.echo(f"{out}: sound, {entries}, root {manifest['root']}.")
     click.echo(f"Head {manifest['head']}.")
     if written.left_out:
         click.echo(

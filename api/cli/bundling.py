@@ -129,7 +129,8 @@ def _tell(out: Path, written: Bundled, *, masked: bool, machine: bool) -> None:
         about = {"file": str(out), "bytes": size, "manifest_sha256": written.manifest_sha256}
         options.print_json({**about, **place})
         return
-    of = "dossier for masked readers" if masked else f"log of {written.size} entries"
+    entries = options.counted(written.size, "entry", "entries")
+    of = "dossier for masked readers" if masked else f"log of {entries}"
     click.echo(f"{out}: {size} bytes, {of}.")
     click.echo(f"Manifest SHA-256 {written.manifest_sha256}")
 

@@ -89,4 +89,5 @@ def copy_command(*, database: Database, target: str, as_json: bool) -> None:
     if as_json:
         options.print_json({"from": str(database), "size": size, "to": str(goal)})
         return
-    click.echo(f"{goal} holds {size} entries of {database}. Bring the files, then verify it.")
+    entries = options.counted(size, "entry", "entries")
+    click.echo(f"{goal} holds {entries} of {database}. Bring the files, then verify it.")

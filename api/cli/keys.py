@@ -74,8 +74,19 @@ def show(*, database: Database, as_json: bool) -> None:
 
 @keys.command()
 @click.option("--source", required=True, help="Source URI, such as /sites/SY01/persons/pi-01.")
-@click.option("--curve", type=click.Choice([c.value for c in Curve]), default=Curve.ED25519.value)
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--curve",
+    type=click.Choice([c.value for c in Curve]),
+    default=Curve.ED25519.value,
+    show_default=True,
+    help="The curve of the key.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="New file, readable by its owner alone; it never leaves the one who signs with it.",
+)
 def new(*, source: str, curve: str, out: Path) -> None:
     """Make a new identity file, readable by its owner alone, and print its public key.
 

@@ -77,9 +77,10 @@ def post(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Sign one event, seal what must be sealed, post it, check the receipt.
 
-    Each run signs a new event. What was signed is kept in a file, <id>.statement with the receipts
-    or here, until the ledger has answered. After a failure send that file again with --again: the
-    same bytes are recorded once, however often they are sent.
+    Each run signs a new event: --identity, --type, --stream, --time and --data say which, and
+    --meaning what a person's signature means. What was signed is kept in a file, <id>.statement
+    with the receipts or here, until the ledger has answered. After a failure send that file again
+    with --again: the same bytes are recorded once, however often they are sent.
     """
     made = {"--identity": identities, "--type": type_, "--stream": stream, "--time": time_,
             "--data": data}  # fmt: skip

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from api.cli import options
 from api.cli.progress import progress_bar
+from ledger.errors import Unavailable
 from projections.reading import Projections, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ledger.storage.database import Database
+
+
+@contextmanager
+def _kept(database: Database) -> Iterator[Projections]:
+    """The projections beside a ledger.
+
+    Raises Unavailable ``projections.keys-elsewhere`` where they can be neither read nor replaced.
+    """
+    with opened(database) as ledger, closing(Projections(ledger)) as views:
+        if not views.kept:
+            raise Unavailable(
+                "projections.keys-elsewhere",
+                f"The projections of {database} are sealed under keys that are not here.",
+                remedy="Run this where the service runs, with its key-encryption key.",
+            )
+        yield views
 
 
 @click.group()
@@ -23,14 +43,13 @@ def projections() -> None:
 @projections.command()
 @options.database
 def rebuild(*, database: Database) -> None:
-    """Throw the projections away and fold them again from entry 0."""
-    with opened(database) as ledger, progress_bar("Rebuilding projections") as progress:
-        views = Projections(ledger)
-        try:
-            size = views.rebuild(progress)
-        finally:
-            views.close()
-    click.echo(f"Projections rebuilt from {size} entries.")
+    """Fold the projections again from entry 0, and put them in the old ones' place.
+
+    A service may run meanwhile; it shows the old ones until then.
+    """
+    with _kept(database) as views, progress_bar("Rebuilding projections") as progress:
+        size = views.rebuild(progress)
+    click.echo(f"Projections rebuilt from {options.counted(size, 'entry', 'entries')}.")
 
 
 @projections.command()
@@ -38,12 +57,8 @@ def rebuild(*, database: Database) -> None:
 @options.as_json
 def check(*, database: Database, as_json: bool) -> None:
     """Compare the stored projections with a fresh fold; exit 1 and name what differs."""
-    with opened(database) as ledger, progress_bar("Checking projections") as progress:
-        views = Projections(ledger)
-        try:
-            differences = views.check(progress)
-        finally:
-            views.close()
+    with _kept(database) as views, progress_bar("Checking projections") as progress:
+        differences = views.check(progress)
     if as_json:
         options.print_json([difference.to_json() for difference in differences])
     for difference in () if as_json else differences:

@@ -69,14 +69,28 @@ def replay(
 
 @click.command()
 @options.database
-@click.option("--format", "format_", type=click.Choice(["html", "json"]), default="html")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["html", "json"]),
+    default="html",
+    show_default=True,
+    help="For people or for machines.",
+)
 @click.option("--as-of", help="Record time (RFC 3339); default is the newest entry's.")
-@click.option("--subject", help="Whose full replay the report shows.")
+@click.option(
+    "--subject",
+    help="Whose full replay the report shows [default: who has most deviations].",
+)
 @options.head_file
 @click.option("--key", "vkey", help="The log's verifier key, as handed over out of band.")
 @click.option("--genesis", help="SHA-256 of entry 0, as handed over out of band.")
 @click.option("--unverified", is_flag=True, help="Skip the verification the report states.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write [default: standard output].",
+)
 def report(  # noqa: PLR0913 - one parameter an option
     *,
     database: Database,

@@ -120,7 +120,7 @@ def verify_one(
         return
     click.echo(
         f"Proved: event {proved.id} is entry {proved.index} of the log {proved.origin}, "
-        f"under its signed checkpoint of {proved.size} entries."
+        f"under its signed checkpoint of {options.counted(proved.size, 'entry', 'entries')}."
     )
     click.echo(f"  type         {proved.type}")
     click.echo(f"  stream       {proved.stream}")

@@ -172,7 +172,8 @@ def _as_json(done: Restored) -> dict[str, object]:
 
 def _tell(done: Restored, backup: Backup, supplies: Sequence[Supply]) -> None:
     report = done.report
-    click.echo(f"Restored and sound: {report.size} entries, root {report.root}.")
+    entries = options.counted(report.size, "entry", "entries")
+    click.echo(f"Restored and sound: {entries}, root {report.root}.")
     click.echo(f"{done.backed_up} from the backup of {backup.manifest['created_at']}, ", nl=False)
     click.echo(f"{done.regained} brought back from other copies.")
     for sentence, roles in (
@@ -200,7 +201,8 @@ def _tell_missing(done: Restored, supplies: Sequence[Supply]) -> None:
     if done.missing is None:
         return
     first, last = done.missing
-    click.echo(f"Missing: entries {first} to {last}. They were signed and acknowledged.")
+    entries = f"entries {first} to {last}. They were" if last > first else f"entry {first}. It was"
+    click.echo(f"Missing: {entries} signed and acknowledged.")
     at_hand = [
         seq for one in supplies if isinstance(one, ReceiptSupply) for seq in one.beyond(first)
     ]

@@ -21,8 +21,21 @@ if TYPE_CHECKING:
 @options.head_file
 @options.witness_policy
 @stamping.authority
-@click.option("--host", default="127.0.0.1", show_default=True, envvar="LEDGER_HOST")
-@click.option("--port", default=8080, show_default=True, type=int, envvar="LEDGER_PORT")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="LEDGER_HOST",
+    help="Address to listen on.",
+)
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    type=int,
+    envvar="LEDGER_PORT",
+    help="Port to listen on.",
+)
 @click.option(
     "--workers",
     default=1,

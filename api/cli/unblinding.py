@@ -11,7 +11,7 @@ import click
 from api.cli import options
 from api.client import LedgerReader
 from api.identity import Identity
-from ledger.errors import LedgerError, TrustFailure
+from ledger.errors import LedgerError
 from ledger.vocabulary import Role
 
 COULD_NOT: Final = 2
@@ -69,13 +69,17 @@ def unblind(  # noqa: PLR0913 - one parameter an option
     identity = Identity.load(identity_file)
     with LedgerReader(url, trial, identity, role=role) as ledger:
         try:
-            found = _read(ledger, subject_id, only=again) if again or not told else None
+            found = None
+            if again:
+                found = ledger.arm_of(subject_id)
+            elif not told:
+                found = ledger.arm_if_told(subject_id)
             untouched = found is not None
             if found is None:
                 if not yes:
                     _ask(subject_id)
-                told_to = told or (TREATING,)
-                found = ledger.break_blind(subject_id, told_to=told_to, reason_code=reason)
+                breaking = ledger.break_blind if told else ledger.break_at_once
+                found = breaking(subject_id, told_to=told or (TREATING,), reason_code=reason)
         except LedgerError as error:
             click.echo(f"trial-ledger: {error}", err=True)
             click.echo(
@@ -95,19 +99,6 @@ def unblind(  # noqa: PLR0913 - one parameter an option
 
 def _ask(subject_id: str) -> None:
     click.confirm(f"Break the blind of {subject_id}, for good?", abort=True, err=True)
-
-
-def _read(ledger: LedgerReader, subject_id: str, *, only: bool) -> dict[str, Any] | None:
-    """The arm for whoever may read it already; None for whoever has to break the blind first.
-
-    With ``only`` nothing will be broken, and the refusal is raised.
-    """
-    try:
-        return ledger.arm_of(subject_id)
-    except TrustFailure as error:
-        if only or error.code not in ("unblinding.not-broken", "unblinding.not-entitled"):
-            raise
-        return None
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -169,7 +169,8 @@ def _print(outcome: Examination) -> None:
     if report.obstacle:
         click.echo(f"Could not check everything: {report.obstacle}", err=True)
     verdict = "DAMAGED" if outcome.damaged else "Not checked" if report.obstacle else "Sound"
-    click.echo(f"{verdict}: {report.size} entries, head {report.head}, root {report.root}.")
+    entries = options.counted(report.size, "entry", "entries")
+    click.echo(f"{verdict}: {entries}, head {report.head}, root {report.root}.")
     click.echo(f"Checked: {', '.join(outcome.checked)}.")
     if outcome.not_checked:
         click.echo(f"Not checked: {', '.join(outcome.not_checked)}.")

@@ -67,8 +67,21 @@ def new_key(*, name: str, out: Path, ed25519_only: bool) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A tlog-policy file, whose log lines are used.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, envvar="LEDGER_WITNESS_HOST")
-@click.option("--port", default=8090, show_default=True, type=int, envvar="LEDGER_WITNESS_PORT")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="LEDGER_WITNESS_HOST",
+    help="Address to listen on.",
+)
+@click.option(
+    "--port",
+    default=8090,
+    show_default=True,
+    type=int,
+    envvar="LEDGER_WITNESS_PORT",
+    help="Port to listen on.",
+)
 def serve(
     *, key: Path, state: Path, logs: tuple[str, ...], policy: Path | None, host: str, port: int
 ) -> None:

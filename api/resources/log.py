@@ -8,7 +8,6 @@ from api.access.control import confined_to
 from api.access.table import Operation, serves
 from api.context import doors
 from api.cosigning import age_seconds, cosigned_head, cosigning_state
-from api.list_state import allocation_state
 from api.resources import trial_door
 from api.responses import json_response, page, text_response
 from api.schemas.cursor import number_key
@@ -96,7 +95,7 @@ def get_verification() -> Response:
             "last_entry_sha256": head.hash,
             "recorded_at": head.recorded_at,
             "checkpoint": held.ledger.checkpoint(),
-            "allocation": allocation_state(held.ledger),
+            "allocation": held.allocation.state(),
             "publication": cosigning_state(held.ledger),
             "time_stamps": stamping_state(held.ledger, held.stamping),
             "projections_position": held.projections.wait_for(head.size, 0.0),

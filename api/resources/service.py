@@ -9,7 +9,6 @@ from flask import Response, current_app, render_template, request
 from api.access.table import Operation, serves
 from api.context import doors
 from api.cosigning import cosigning_state
-from api.list_state import allocation_state
 from api.problems import FAMILIES, Family
 from api.responses import json_response, text_response
 from api.schemas.openapi import Problem, Readiness
@@ -98,7 +97,7 @@ def get_readiness() -> Response:
             "status": "ready",
             "entries": head,
             "projections": position,
-            "allocation": allocation_state(held.ledger),
+            "allocation": held.allocation.state(),
             "publication": cosigning_state(held.ledger),
             "time_stamps": stamping_state(held.ledger, held.stamping),
         }

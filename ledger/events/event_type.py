@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from marshmallow import Schema, ValidationError, fields
 
 from ledger.errors import RejectedInput
+from ledger.events.acceptance import acceptance
 from ledger.events.clear_text import refuse_identifiers
 from ledger.vocabulary import Kind, Purpose, SigningRule, StreamFamily, TypeRule
 
@@ -34,6 +35,8 @@ class EventType:
 
         With ``withheld`` openings, sealed members may be missing.
         """
+        if acceptance(type(self.schema))(data, absent=self.rule.sealed if withheld else ()):
+            return
         try:
             self.schema.load(data, partial=tuple(self.rule.sealed) if withheld else None)
         except ValidationError as error:
@@ -135,10 +138,11 @@ def event_type(
         meaning=meaning,
         sealed=dict(sealed or {}),
     )
-    unknown = set(rule.sealed) - set(schema().fields)
+    made = schema()
+    unknown = set(rule.sealed) - set(made.fields)
     if unknown:
         raise ValueError(f"{name} seals members its schema does not know: {sorted(unknown)}")
-    return EventType(rule=rule, schema=schema())
+    return EventType(rule=rule, schema=made)
 
 
 def table(types: Iterable[EventType]) -> dict[str, EventType]:

@@ -1,18 +1,10 @@
-"""Answers go out only once the head they stand under is kept outside the database.
-
-Keeping it takes as long as a commit does. A thread of its own does it, so that the writer decides
-and commits the next group meanwhile; when several groups have been committed by then, only the
-newest head is written, for it stands for all of them.
-"""
+"""Answers go out only once the head they stand under is kept outside the database."""
 
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 from concurrent.futures import InvalidStateError
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError, Unavailable
 
@@ -23,61 +15,28 @@ if TYPE_CHECKING:
     from ledger.recording.waiting import Reply
     from ledger.storage.head_file import HeadFile
 
-MOST_GROUPS: Final = 8
-"""Most groups that wait for their head to be kept; then the writer waits too."""
-
 _log = logging.getLogger("ledger.recording.answering")
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A group that is committed, or needed no commit: who waits, for which answers, its head."""
-
-    replies: Sequence[Reply]
-    answers: Sequence[Receipted | LedgerError]
-    note: str
-
-
 class Answering:
-    """Keeps heads in the head file and answers the groups under them, in their order.
+    """Keeps heads in the head file and answers the groups under them; for one thread.
 
-    ``told`` is called when all that waited has been told its outcome.
+    ``told`` is called when a group has been told its outcomes.
     """
 
     def __init__(self, head_file: HeadFile) -> None:
         self._head_file = head_file
         self.told: Callable[[], None] = lambda: None
         self._kept = ""
-        self._groups: queue.Queue[Decided | None] = queue.Queue(MOST_GROUPS)
-        self._thread = threading.Thread(target=self._run, name="ledger-answers", daemon=True)
-        self._thread.start()
 
-    def put(self, decided: Decided) -> None:
-        """Have a group answered; waits while too many groups wait already."""
-        self._groups.put(decided)
-
-    def close(self) -> None:
-        """Answer what waits and stop."""
-        self._groups.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        ended = False
-        while not ended:
-            ready = [self._groups.get()]
-            while not self._groups.empty():
-                ready.append(self._groups.get())
-            ended = None in ready
-            groups = [group for group in ready if group is not None]
-            if groups:
-                self._answer(groups)
-
-    def _answer(self, groups: Sequence[Decided]) -> None:
-        fault = self._keep(groups[-1].note)
-        for group in groups:
-            for reply, answer in zip(group.replies, group.answers, strict=True):
-                refused = isinstance(answer, LedgerError)
-                tell(reply, answer if refused or fault is None else fault)
+    def answer(
+        self, replies: Sequence[Reply], answers: Sequence[Receipted | LedgerError], note: str
+    ) -> None:
+        """Keep the head of a group that is committed, then tell everybody his outcome."""
+        fault = self._keep(note)
+        for reply, answer in zip(replies, answers, strict=True):
+            refused = isinstance(answer, LedgerError)
+            tell(reply, answer if refused or fault is None else fault)
         self.told()
 
     def _keep(self, note: str) -> LedgerError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections import deque
@@ -34,6 +35,8 @@ CONNECT_SECONDS: Final = 0.3
 _RETRY_SECONDS: Final = 0.1
 REFRESH_SECONDS: Final = 1.0
 """How long an unknown key waits before the register is read again; the writer knows it anyway."""
+
+_log = logging.getLogger("ledger.recording.remote")
 
 
 class RemoteWriter:
@@ -166,16 +169,27 @@ class RemoteWriter:
             if connection is None:
                 time.sleep(_RETRY_SECONDS)
                 continue
-            while (parcel := _received(connection)) is not None:
-                for one in parcel:
-                    self._take(one)
+            self._listen(connection)
             self._lose(connection, None)
+
+    def _listen(self, connection: Connection) -> None:
+        """Take what the writer sends until it is away, or sends what cannot be read."""
+        try:
+            while True:
+                for one in connection.recv():
+                    self._take(one)
+        except (EOFError, OSError):
+            return
+        except Exception:  # noqa: BLE001 - the thread must outlive any fault
+            _log.exception("What the writer sent could not be read; it counts as away")
+            cut(connection)
+            time.sleep(_RETRY_SECONDS)
 
     def _connect(self) -> Connection | None:
         try:
             connection = Client(self._address, family="AF_UNIX", authkey=self._key)
-        except (OSError, EOFError, AuthenticationError):
-            return None
+        except (OSError, EOFError, AuthenticationError, AssertionError):
+            return None  # the last for one that does not greet as the library does
         bound_sending(connection)
         with self._gate:
             self._connection = connection
@@ -227,14 +241,6 @@ class KnownKeys:
     def _read(self) -> Register:
         self._read_at = time.monotonic()
         return Register(self._application.merged("trial", "access"))
-
-
-def _received(connection: Connection) -> list[Carried | Failed | Standing] | None:
-    try:
-        parcel: list[Carried | Failed | Standing] = connection.recv()
-    except (EOFError, OSError):
-        return None
-    return parcel
 
 
 def away() -> Unavailable:

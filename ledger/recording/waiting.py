@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -47,44 +47,47 @@ class Line:
     """Submissions in the order they came; ``enter`` from any thread, ``group`` from one."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[Waiting | None] = queue.Queue(QUEUE_LIMIT)
-        self._gate = threading.Lock()
+        self._waiting: deque[Waiting] = deque()
+        self._entered = threading.Condition()
+        self._wanted = 0
         self._ended = False
 
     def __len__(self) -> int:
-        return self._queue.qsize()
+        return len(self._waiting)
 
     def enter(self, waiting: Waiting) -> None:
         """Wait for the writer; raises Unavailable ``writer.stopped`` or ``writer.busy``."""
-        with self._gate:  # so that nothing is queued behind the end mark
+        with self._entered:
             if self._ended:
                 raise Unavailable("writer.stopped", "The ledger is shutting down.")
-            try:
-                self._queue.put_nowait(waiting)
-            except queue.Full:
-                raise busy() from None
+            if len(self._waiting) >= QUEUE_LIMIT:
+                raise busy()
+            self._waiting.append(waiting)
+            if len(self._waiting) == self._wanted:
+                self._entered.notify()
 
     def end(self) -> None:
         """Take nothing more in; ``group`` gives what waits and then nothing."""
-        with self._gate:
-            if not self._ended:
-                self._ended = True
-                self._queue.put(None)
+        with self._entered:
+            self._ended = True
+            self._entered.notify()
 
-    def group(self) -> list[Waiting]:
-        """What waits, at least one; empty after the end."""
-        first = self._queue.get()
-        group = [first] if first is not None else []
-        while first is not None and len(group) < GROUP_LIMIT:
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if item is None:
-                self._queue.put(None)
-                break
-            group.append(item)
-        return group
+    def group(self, wanted: int = 1, *, within: float = 0.0) -> list[Waiting]:
+        """What waits, at least one; empty after the end.
+
+        Fewer than ``wanted`` are given time to become as many: ``within`` seconds from the first.
+        """
+        with self._entered:
+            self._await(1, None)
+            self._await(min(wanted, GROUP_LIMIT), within)
+            most = min(len(self._waiting), GROUP_LIMIT)
+            return [self._waiting.popleft() for _ in range(most)]
+
+    def _await(self, wanted: int, seconds: float | None) -> None:
+        # Whoever enters wakes the writer once, when as many are there as it waits for.
+        self._wanted = wanted
+        self._entered.wait_for(lambda: self._ended or len(self._waiting) >= wanted, seconds)
+        self._wanted = 0
 
 
 def busy() -> Unavailable:

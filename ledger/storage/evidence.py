@@ -86,7 +86,7 @@ class DatabaseEvidence(SnapshotEvidence):
     def _execute(self, statement: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement).fetchall()
 
-    def _value(self, column: str) -> str:
+    def _value(self, _table: str, column: str) -> str:
         return column  # the connection refuses what is larger
 
     def _absent(self, column: str) -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _COLUMNS_OF: Final = (
-    "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass('{table}')"
+    "SELECT attname, attlen > 0, atttypid IN ('text'::regtype, 'bytea'::regtype)"
+    " FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass('{table}')"
     " AND attnum > 0 AND NOT attisdropped"
 )
 
@@ -49,6 +50,7 @@ class PostgresEvidence(SnapshotEvidence):
         self, database: Database, *, head_file: Path | None = None, reveal: Reveal | None = None
     ) -> None:
         super().__init__(head_file=head_file, reveal=reveal)
+        self._lengths: dict[tuple[str, str], str] = {}
         try:
             self._connection = connect({**database.settings, "target_session_attrs": "any"})
         except psycopg.Error as error:
@@ -77,6 +79,10 @@ class PostgresEvidence(SnapshotEvidence):
 
     def _columns(self, table: str) -> frozenset[str]:
         rows = self._execute(_COLUMNS_OF.format(table=f"{self._schema}{table}"))
+        for name, fixed, plain in rows:
+            if not fixed:
+                # What is stored may be compressed: it is asked how long it is when it is read.
+                self._lengths[table, name] = f"octet_length({name if plain else f'{name}::text'})"
         return frozenset(str(row[0]) for row in rows)
 
     def _execute(self, statement: str) -> list[tuple[Any, ...]]:
@@ -87,9 +93,12 @@ class PostgresEvidence(SnapshotEvidence):
         ):
             return cursor.execute(sql.SQL(text)).fetchall()
 
-    def _value(self, column: str) -> str:
+    def _value(self, table: str, column: str) -> str:
+        length = self._lengths.get((table, column))
+        if length is None:
+            return column
         # What was blown up is left out: it would not fit into memory.
-        return f"CASE WHEN pg_column_size({column}) <= {LARGEST_VALUE} THEN {column} END"
+        return f"CASE WHEN {length} <= {LARGEST_VALUE} THEN {column} END"
 
     def _absent(self, _column: str) -> str:
         return "NULL"

@@ -39,6 +39,12 @@ _COLUMNS: Final = {
     "timestamps": "size, time, authority, sha256, response",
     "tallies": "kind, vkey, number, total",
 }
+_KEYS: Final = {
+    "published_checkpoints": ("size",),
+    "cosignatures": ("size", "vkey"),
+    "timestamps": ("size",),
+}
+"""What a row is told by; it stands first among the columns."""
 
 
 class PublishedFile:
@@ -82,13 +88,13 @@ class PublishedFile:
 
     def published(self, after: int | None, limit: int) -> Sequence[StoredPublished]:
         """The next published checkpoints."""
-        rows = self._rows("published_checkpoints", f"{_behind(after)} ORDER BY size", limit)
+        rows = self._each("published_checkpoints", f"{_behind(after)} ORDER BY size", limit)
         return [StoredPublished(*row) for row in rows]
 
     def cosignatures(self, first: int, last: int) -> Sequence[StoredCosignature]:
         """The lines of a range of published checkpoints."""
         within = f"size BETWEEN {first} AND {last} AND {_PUBLISHED} ORDER BY size, vkey"
-        rows = self._rows("cosignatures", within, _MOST_LINES)
+        rows = self._each("cosignatures", within, _MOST_LINES)
         return [StoredCosignature(*row) for row in rows]
 
     def stray_cosignatures(self, limit: int) -> Sequence[StoredCosignature]:
@@ -101,7 +107,7 @@ class PublishedFile:
 
     def timestamps(self, after: int | None, limit: int) -> Sequence[StoredTimestamp]:
         """The next time stamps."""
-        rows = self._rows("timestamps", f"{_behind(after)} ORDER BY size", limit)
+        rows = self._each("timestamps", f"{_behind(after)} ORDER BY size", limit)
         return [StoredTimestamp(*row) for row in rows]
 
     def tallies(self) -> Sequence[StoredTally] | None:
@@ -126,18 +132,48 @@ class PublishedFile:
             if kind == "trigger":
                 yield f"trigger {name}", "No ledger made it."
 
+    def _each(self, table: str, condition: str, limit: int) -> list[tuple[Any, ...]]:
+        """The rows of a query; one that cannot be read comes as `UNREADABLE` behind its key."""
+        try:
+            return self._asked(table, condition, limit)
+        except sqlite3.Error:
+            found: list[tuple[Any, ...]] = []
+        key, number = _KEYS[table], _COLUMNS[table].count(",") + 1
+        one = " AND ".join(f"{column} = ?" for column in key)
+        for values in self._rows(table, condition, limit, columns=", ".join(key)):
+            unreadable = (*values, *[UNREADABLE] * (number - len(key)))
+            found += self._rows(table, one, 1, values=values) or [unreadable]
+        return found
+
     def _rows(
-        self, table: str, condition: str, limit: int, *, columns: str | None = None
+        self,
+        table: str,
+        condition: str,
+        limit: int,
+        *,
+        columns: str | None = None,
+        values: Sequence[object] = (),
+    ) -> list[tuple[Any, ...]]:
+        try:
+            return self._asked(table, condition, limit, columns=columns, values=values)
+        except sqlite3.Error:
+            return []  # a damaged page or a missing table: named among the faults
+
+    def _asked(
+        self,
+        table: str,
+        condition: str,
+        limit: int,
+        *,
+        columns: str | None = None,
+        values: Sequence[object] = (),
     ) -> list[tuple[Any, ...]]:
         if self._unreadable is not None:
             return []
         # Table, columns and numbers are our own; nothing stored is ever put into the text.
         wanted = columns or _COLUMNS[table]
         sql = f"SELECT {wanted} FROM {table} WHERE {condition} LIMIT {limit}"  # noqa: S608
-        try:
-            return self._copy.execute(sql).fetchall()
-        except sqlite3.Error:
-            return []  # a damaged page or a missing table: named among the faults
+        return self._copy.execute(sql, values).fetchall()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ PAGE_SIZE = "PRAGMA page_size = 16384"
 
 SQLITE_PRAGMAS = (
     "PRAGMA synchronous = FULL",
-    "PRAGMA cache_size = -65536",
+    "PRAGMA cache_size = -16384",
     "PRAGMA wal_autocheckpoint = 4096",
     "PRAGMA foreign_keys = ON",
 )

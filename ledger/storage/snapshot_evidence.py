@@ -81,7 +81,10 @@ class SnapshotEvidence(ABC):
             if present
         }
         events = self._present["stored_events"]
-        seq, state = (self._value(c) if c in events else self._absent(c) for c in ("seq", "state"))
+        seq, state = (
+            self._value("stored_events", c) if c in events else self._absent(c)
+            for c in ("seq", "state")
+        )
         self._bare = f"SELECT {seq}, {state} FROM {self._schema}stored_events"  # noqa: S608
         if "seq" not in self._present["stored_events"]:
             raise Unavailable(
@@ -92,7 +95,9 @@ class SnapshotEvidence(ABC):
 
     def _selected(self, table: str) -> str:
         present = self._present[table]
-        return ", ".join(self._value(c) if c in present else self._absent(c) for c in READ[table])
+        return ", ".join(
+            self._value(table, c) if c in present else self._absent(c) for c in READ[table]
+        )
 
     @abstractmethod
     def close(self) -> None:
@@ -111,8 +116,8 @@ class SnapshotEvidence(ABC):
         """All rows of a query; raises `_error`, and can be called again after that."""
 
     @abstractmethod
-    def _value(self, column: str) -> str:
-        """A column in a SELECT, bounded by LARGEST_VALUE."""
+    def _value(self, table: str, column: str) -> str:
+        """A table's column in a SELECT, bounded by LARGEST_VALUE."""
 
     @abstractmethod
     def _absent(self, column: str) -> str:
@@ -259,7 +264,8 @@ class SnapshotEvidence(ABC):
             return []
         for names in (columns, columns[:1], ()):
             wanted = [
-                self._value(c) if c in names and c in present else self._absent(c) for c in columns
+                self._value(table, c) if c in names and c in present else self._absent(c)
+                for c in columns
             ]
             # Table and columns are our own, the conditions our own words and numbers.
             asked = f"SELECT {', '.join(wanted)} FROM {self._schema}{table}"  # noqa: S608

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import IntegrityFailure, LedgerError
@@ -15,6 +16,7 @@ from ledger.verification.chain import ISSUED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ledger.log.checkpoint import Checkpoint
     from ledger.verification.archive import Archive
     from ledger.verification.evidence import StoredRow
     from ledger.verification.report import Findings
@@ -67,7 +69,7 @@ def _check(
         raise IntegrityFailure("receipt.extra", "It holds more than the ledger puts into one.")
     if note is not None and receipt.checkpoint_note != note:
         raise IntegrityFailure("receipt.checkpoint", "It is under another checkpoint.")
-    checkpoint = parse_checkpoint(split_note(receipt.checkpoint_note)[0])
+    checkpoint = _checkpoint(receipt.checkpoint_note)
     stored = row(receipt.index)
     if stored is None or not isinstance(stored.data, bytes):
         raise IntegrityFailure("receipt.entry", "There is no such entry to be read.")
@@ -78,3 +80,9 @@ def _check(
         path=receipt.path,
         root=checkpoint.root,
     )
+
+
+@lru_cache(maxsize=8)
+def _checkpoint(note: str) -> Checkpoint:
+    # All receipts of a bundle are under one note.
+    return parse_checkpoint(split_note(note)[0])

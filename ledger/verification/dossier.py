@@ -131,6 +131,13 @@ def _values(proven: Proven) -> Iterator[tuple[str, JsonValue]]:
         yield "size", proven.checkpoint.size
         yield "root", proven.checkpoint.root.hex()
         yield "origin", proven.checkpoint.origin
+    if proven.trial is not None:
+        yield "trial", proven.trial
+    if proven.vkey is not None:
+        yield "vkey", proven.vkey
+    subjects = {stream.partition("/")[2] for stream in proven.issued}
+    if len(subjects) == 1:
+        yield "subject", subjects.pop()
     yield "kind", DOSSIER
     yield "streams", {stream: number + 1 for stream, (number, _) in sorted(proven.issued.items())}
 

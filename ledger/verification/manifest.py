@@ -25,7 +25,8 @@ DOSSIER: Final = "dossier"
 REQUIRED: Final = {
     LOG: ("README.txt", "checkpoint", "checkpoints.jsonl", "entries.jsonl", "openings.jsonl",
           "published.jsonl", "timestamps.jsonl", "vkeys.txt", "vocabulary.json"),
-    DOSSIER: ("README.txt", "checkpoint", "openings.jsonl", "proven.jsonl", "vocabulary.json"),
+    DOSSIER: ("README.txt", "checkpoint", "openings.jsonl", "proven.jsonl", "vkeys.txt",
+              "vocabulary.json"),
     MASKED: ("README.txt", "genesis.json", "keys.jsonl", "openings.jsonl", "vocabulary.json"),
 }  # fmt: skip
 """Members without which a bundle of each kind, or a masked dossier, is not whole."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,8 @@ class Proven:
     checkpoint: Checkpoint | None = None
     genesis: str | None = None
     origin: str | None = None
+    vkey: str | None = None
+    trial: str | None = None
     ledger_kid: str | None = None
     keys: dict[str, PublicJwk] = field(default_factory=dict)
     issued: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -56,12 +59,13 @@ def read_proven(archive: Archive, trust: RootOfTrust | None, findings: Findings)
             return found
     else:
         stated = "".join(f"{key}\n" for key in _stated(first)).encode()
-        if [*lines_of(archive, "vkeys.txt")] not in ([], stated.split(b"\n")[:-1]):
+        if "vkeys.txt" in archive and b"".join(chunks_of(archive, "vkeys.txt")) != stated:
             findings.add("manifest.value", None, expected="entry 0's keys", field="vkeys.txt")
         found.genesis = first.sha256
+        found.trial = None if first.event is None else first.event.trialid
         check_trust(first, trust, findings)
         _check_genesis(first, findings)
-    found.origin = vkey.name
+    found.origin, found.vkey = vkey.name, str(vkey)
     keys = [vkey] if first is None else [vkey, *own_cosigners(first, vkey)]
     note = _note(archive, keys, found, findings)
     for number, read in enumerate(reads, 1):
@@ -194,12 +198,14 @@ def signed(statement: Statement | None, keys: dict[str, PublicJwk]) -> bool:
 
 def lines_of(archive: Archive, name: str) -> Iterator[bytes | None]:
     """A member's lines as far as it can be read; that it cannot be is named elsewhere."""
-    if name not in archive:
-        return
-    try:
-        yield from lines(archive.chunks(name))
-    except IntegrityFailure:
-        return
+    if name in archive:
+        yield from lines(chunks_of(archive, name))
+
+
+def chunks_of(archive: Archive, name: str) -> Iterator[bytes]:
+    """A member's bytes as far as it can be read; that it cannot be is named elsewhere."""
+    with suppress(IntegrityFailure):
+        yield from archive.chunks(name)
 
 
 def _bounded(found: Iterator[bytes | None]) -> Iterator[bytes | None]:

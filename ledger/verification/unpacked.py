@@ -6,19 +6,18 @@ memory stays bounded whatever the length of the log.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 from ledger.errors import LedgerError
-from ledger.signing import base64url
 from ledger.signing.strict_json import Limits, canonical, parse_object
+from ledger.verification.peeked import peek, peek_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ledger.signing.strict_json import JsonObject, JsonValue
+    from ledger.verification.peeked import Peeked
 
 LONGEST_LINE: Final = 1_000_000
 """Bytes of a line that are read; entries are shorter, notes too."""
@@ -40,8 +39,7 @@ CREATE INDEX openings_by_seq ON openings (seq, number, place);
 CREATE INDEX cosignatures_by_size ON cosignatures (size, place);
 """
 _MOST_PROTOCOLS: Final = 10_000
-_PROTOCOLS: Final = ("trial.opened.v1", "protocol.amended.v1")
-_UNFIT: Final = (LedgerError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+_AT_ONCE: Final = 512
 
 Complaint = tuple[int, str]
 """A line's number, from 1, and what is wrong with it."""
@@ -88,19 +86,22 @@ class Unpacked:
         A line stands at the position after the line before it, whatever position it states,
         unless the lines around it show that lines are missing or were put in between.
         """
-        expected, line_number = 0, 0
-        with_next = _paired(_peeked(line, self.protocols) for line in found)
+        expected = 0
+        rows: list[tuple[int, bytes | None, bytes | None]] = []
         self._connection.execute("BEGIN")
-        for (data, seq, event_id), following in with_next:
-            line_number += 1
-            place = _place(expected, seq, following)
+        for number, (one, following) in enumerate(_paired(map(peek, found)), 1):
+            if one.protocol is not None and len(self.protocols) < _MOST_PROTOCOLS:
+                self.protocols.add(one.protocol)
+            place = _place(expected, one.seq, following)
             if place is None:
-                yield line_number, f"entry {seq} stands here between {expected - 1} and {expected}"
+                yield number, f"entry {one.seq} stands here between {expected - 1} and {expected}"
                 continue
-            self._connection.execute(
-                "INSERT INTO entries VALUES (?, ?, ?)", (place, data, event_id)
-            )
+            rows.append((place, one.line, one.event_id))
             expected = place + 1
+            if len(rows) == _AT_ONCE:
+                self._put(rows)
+                rows = []
+        self._put(rows)
         self._connection.execute("COMMIT")
 
     def take_openings(self, found: Iterable[bytes | None]) -> Iterator[Complaint]:
@@ -194,10 +195,15 @@ class Unpacked:
 
     def named(self, event_id: bytes) -> tuple[int, bytes | None] | None:
         """The first entry that states an event id."""
-        found = self._all(
-            "SELECT seq, data FROM entries WHERE event_id = ? ORDER BY seq LIMIT 1", event_id
-        )
-        return found[0] if found else None
+        asked = "SELECT seq, data FROM entries WHERE event_id = ? ORDER BY seq LIMIT 1"
+        while found := self._all(asked, event_id):
+            seq, data = found[0]
+            stated = peek_whole(data).event_id
+            if stated == event_id:
+                return seq, data
+            # What a look at the line took for its id was none: nobody need look there again.
+            self._all("UPDATE entries SET event_id = ? WHERE seq = ?", stated, seq)
+        return None
 
     def checkpoints(self, after: int | None, limit: int) -> list[tuple[int, str, int]]:
         """Size, note and previous size of the next checkpoints."""
@@ -250,39 +256,19 @@ class Unpacked:
                 last = values[0]
         self._connection.execute("COMMIT")
 
+    def _put(self, rows: Sequence[tuple[int, bytes | None, bytes | None]]) -> None:
+        self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?)", rows)
+
     def _all(self, statement: str, *values: object) -> list[Any]:
         return self._connection.execute(statement, values).fetchall()
 
 
-_Peeked = tuple[bytes | None, int | None, bytes | None]
-
-
-def _peeked(line: bytes | None, protocols: set[str]) -> _Peeked:
-    """A line with the position and event id it states; nothing here is believed later on."""
-    seq = event_id = None
-    try:
-        entry = json.loads(line or b"")
-        seq = entry["seq"] if type(entry["seq"]) is int and 0 <= entry["seq"] < 2**53 else None
-        event = json.loads(_payload(entry["statement"]))
-        event_id = UUID(event["id"]).bytes
-        if event["type"] in _PROTOCOLS and len(protocols) < _MOST_PROTOCOLS:
-            protocols.add(str(event["data"]["protocol_sha256"])[:64])
-    except _UNFIT:
-        return line, seq, event_id
-    return line, seq, event_id
-
-
-def _payload(statement: str) -> bytes:
-    text = json.loads(statement)["payload"] if statement[0] == "{" else statement.split(".")[1]
-    return base64url.decode(text)
-
-
-def _paired(found: Iterable[_Peeked]) -> Iterator[tuple[_Peeked, int | None]]:
+def _paired(found: Iterable[Peeked]) -> Iterator[tuple[Peeked, int | None]]:
     """Each line with the position that the line behind it states."""
-    before: _Peeked | None = None
+    before: Peeked | None = None
     for one in found:
         if before is not None:
-            yield before, one[1]
+            yield before, one.seq
         before = one
     if before is not None:
         yield before, None

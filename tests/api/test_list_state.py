@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.allocation.sealed_list import SealedList, key_beside
-from tests.build_ledger import TRIAL, BuiltLedger, identify, open_ledger, seed_of
+from tests.build_ledger import (
+    STATISTICIAN,
+    TRIAL,
+    BuiltLedger,
+    identify,
+    made_ready,
+    open_ledger,
+    seed_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from flask import Flask
     from flask.testing import FlaskClient
+
+    from ledger.record import Record
 
 
 def told(client: FlaskClient) -> tuple[int, str | None, str | None]:
@@ -79,6 +89,51 @@ def test_a_list_that_nobody_committed_to_is_named(
     client = open_doors(built.ledger).test_client()
     assert told(client) == (200, "uncommitted", "uncommitted")
     built.close()
+
+
+def test_a_commitment_is_seen_as_soon_as_it_is_recorded(
+    tmp_path: Path, open_doors: Callable[..., Flask]
+) -> None:
+    """No restart lies between; an answer given before is not given again."""
+    built = open_ledger(tmp_path)
+    client = open_doors(built.ledger).test_client()
+    assert told(client)[1] == "uncommitted"
+    made_ready(built)
+    assert told(client) == (200, "ready", "ready")
+    built.close()
+
+
+def ask_to_seal_again(built: BuiltLedger) -> None:
+    """A command that is refused, and stands in the list's stream with its refusal."""
+    drawn = SealedList.load(built.files.allocation)
+    data = drawn.commitment(
+        generator=STATISTICIAN, protocol_version=built.definition.protocol.version
+    )
+    signed = built.sign("randomization-list.sealed.v1", "allocation/main", data, by=STATISTICIAN)
+    assert built.ledger.submit(built.receive(signed), built.tick()).outcome.refused
+
+
+def test_asking_again_folds_nothing_again(
+    built: BuiltLedger, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A balancer asks each second: the stream of the list is read when it has grown."""
+    read: list[str] = []
+    stream = built.ledger.application.stream
+
+    def noted(name: str) -> Sequence[Record]:
+        read.append(name)
+        return stream(name)
+
+    monkeypatch.setattr(built.ledger.application, "stream", noted)
+    for number in range(1, 4):
+        built.record(identify(built, number))
+        read.clear()
+        assert told(client) == (200, "ready", "ready")
+        assert read.count("allocation/main") == (1 if number == 1 else 0)
+    ask_to_seal_again(built)
+    read.clear()
+    assert told(client) == (200, "ready", "ready")
+    assert read.count("allocation/main") == 1
 
 
 @pytest.mark.parametrize("name", ["ready", "missing", "other-list", "uncommitted"])

@@ -40,6 +40,8 @@ class Kind(StrEnum):
     RE_CHAIN = "re-chain"
     ROLL_BACK = "roll back"
     REPLAY = "replay"
+    SWELL = "swell"
+    RETYPE = "retype"
 
 
 COMMANDS = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ledger.log.checkpoint import Checkpoint, sign_checkpoint
 from ledger.log.note import NoteSigner
 from ledger.log.tree import leaf_hash, root_of
+from tests.attack import on_values
 from tests.attack.alteration import Alteration, Kind, Target
 from tests.attack.stand import ALLOCATED, IN_EDGE, IN_TILE, SIZE, TEXT
 from tests.ledger.verification.damage import altered_payload
@@ -386,4 +387,6 @@ HEAD_FILE = (
             another_root(400), "head-file.rolled-back", SIZE),
 )  # fmt: skip
 
-ALTERATIONS = (*ENTRIES, *TILES, *HEADS, *OPENINGS, *SCHEMA, *HEAD_FILE)
+ALTERATIONS = (
+    *ENTRIES, *TILES, *HEADS, *OPENINGS, *SCHEMA, *on_values.DATABASE, *HEAD_FILE
+)  # fmt: skip

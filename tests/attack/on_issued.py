@@ -151,9 +151,9 @@ def repacked(ledger: TamperedLedger) -> None:
     path.write_bytes(deflated(ledger.members(BUNDLE)))
 
 
-def manifest(**values: object) -> Callable[[TamperedLedger], None]:
+def manifest(file: str, **values: object) -> Callable[[TamperedLedger], None]:
     """State something else in a manifest whose checksum fits."""
-    return lambda ledger: ledger.forge(BUNDLE, ledger.members(BUNDLE), **values)
+    return lambda ledger: ledger.forge(file, ledger.members(file), **values)
 
 
 _VALUE = frozenset({"manifest.value"})
@@ -287,7 +287,7 @@ FORGED = (
             "openings.missing", 299, _VALUE),
     *(
         _bundle(f"states-{name}", Kind.FLIP, f"what the manifest says of {name}",
-                manifest(**{name: value}), code, artefact)
+                manifest(BUNDLE, **{name: value}), code, artefact)
         for name, value, code, artefact in (
             ("size", SIZE - 1, "checkpoints.head", "size"),
             ("head", "0" * 64, "checkpoints.head", "hash"),
@@ -323,6 +323,19 @@ DOSSIERS = (
              "manifest.member", STREAM, frozenset({"dossier.gap", "openings.stray"})),
     _dossier("manifest", Kind.FLIP, "one bit of the manifest",
              member(DOSSIER, "manifest.json", middle), "manifest.unreadable", "manifest.json"),
+    _dossier("keys-forged", Kind.TRUNCATE, "all keys, the manifest made to fit",
+             forged(DOSSIER, "vkeys.txt", lambda _: b""), "manifest.value", "vkeys.txt"),
+    _dossier("keys-dropped", Kind.DROP, "the keys, the manifest made to fit",
+             without(DOSSIER, "vkeys.txt", fitting=True), "manifest.member", "vkeys.txt"),
+    *(
+        _dossier(f"states-{name}", Kind.FLIP, f"what the manifest says of {name}",
+                 manifest(DOSSIER, **{name: value}), "manifest.value", f"/{name}")
+        for name, value in (
+            ("trial", "OTHER"), ("vkey", "x"), ("subject", "SY01-0002"), ("size", SIZE - 1),
+            ("root", "0" * 64), ("origin", "ledger.example/other"),
+            ("genesis_sha256", "0" * 64), ("streams", {}),
+        )
+    ),
     _dossier("zip-comment", Kind.INSERT, "a comment at the zip file's end",
              raw(DOSSIER, commented), "manifest.container", "zip file"),
     _dossier("link-dropped", Kind.DROP, "a link, the manifest made to fit",

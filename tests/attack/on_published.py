@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ledger.log.checkpoint import Checkpoint, sign_checkpoint
 from ledger.log.cosignature import Cosigner, cosign
 from ledger.log.note import NoteSigner
+from tests.attack import on_values
 from tests.attack.alteration import Alteration, Kind, Target
 from tests.ledger.verification.publish import ETHICS, with_both_keys
 from tests.running_authority import openssl_stamps
@@ -239,6 +240,7 @@ STAMPS = (
                "time stamp"),
     alteration("stamp-dropped", Kind.DROP, "a time stamp", at(MIDDLE, "DELETE FROM timestamps"),
                "timestamps.missing", "timestamps"),
+    *on_values.STAMPS,
 ) if openssl_stamps() else ()  # fmt: skip
 
 TALLIES = (
@@ -274,4 +276,4 @@ def swapped(text: str, place: int) -> str:
     return text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
 
 
-ALTERATIONS = (*NOTES, *LINES, *STAMPS, *TALLIES)
+ALTERATIONS = (*NOTES, *LINES, *STAMPS, *TALLIES, *on_values.PUBLISHED)

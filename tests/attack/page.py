@@ -25,8 +25,9 @@ This page is for whoever audits a ledger. Each row is an alteration that the tes
 ledger, by somebody with every right over its files, past all triggers; where it says *with the
 log's keys*, also with the keys that sign checkpoints. Each must be named by its one finding, at
 its place, with exit status 1 and with what to do. *Also seen* are findings of other checks that
-look at the same damage from another side; the tests fail when anything else is accused. Beyond
-these rows, a property test changes any value of any table and any byte of any issued file.
+look at the same damage from another side; the tests fail when anything else is accused. *Swell*
+puts in what is too large to be read, *retype* a value of a type that no ledger writes. Beyond these
+rows, a property test changes any value of any table and any byte of any issued file.
 
 The first step is always the same: keep a copy of everything as it was found, then read the findings
 from the top. `docs/formats/findings.md` lists every finding, `docs/operations.md` the ways back.

@@ -10,7 +10,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
+from api.cli import cli
 from api.client import LedgerReader
 from api.identity import Identity
 from ledger.errors import TrustFailure
@@ -102,6 +104,18 @@ def test_a_masked_physician_is_told_the_arm_in_one_call(served: Served) -> None:
         with pytest.raises(TrustFailure) as caught:
             ledger.arm_of(TWO)
     assert caught.value.code == "unblinding.not-broken"
+    # The client asks first: that stands there as the refusal it was, and once.
+    assert asked_for(served.running, ONE) == ["unblinding.not-broken", "served", "served"]
+
+
+def asked_for(running: Running, subject: str) -> list[str]:
+    """How each asking for a subject's arm ended, as the access log has it."""
+    done = CliRunner().invoke(
+        cli, ["access-log", "show", "--json", "--database", running.built.url, "--subject", subject]
+    )
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    return [row["outcome"] for row in rows if row["operation"] == "unblinding.read"]
 
 
 def test_nothing_is_broken_for_who_would_be_told_nothing(served: Served) -> None:
@@ -184,5 +198,6 @@ def test_the_command_breaks_the_blind_for_a_masked_physician(
     shown = unblind(served, path, "--subject", ONE, "--yes")
     assert f"{ONE}: ARM {served.arms[ONE]}" in shown.stdout, shown.stderr
     assert "Record the medical reason until" in shown.stdout
+    assert asked_for(served.running, ONE) == ["unblinding.not-broken", "served"]
     again = unblind(served, path, "--subject", ONE)
     assert "had broken this blind before" in again.stdout, again.stderr

@@ -6,6 +6,7 @@ import pickle
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Listener
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,6 +125,41 @@ def test_a_writer_that_is_away_is_told_and_found_again(built: BuiltLedger, addre
     require_receipt(built, submit(built, remote, signed), signed)
     remote.close()
     service.close()
+
+
+@pytest.mark.parametrize(
+    "parcel", [b"no parcel", pickle.dumps(None), pickle.dumps([None]), b"\x80\x04\x95"]
+)
+def test_a_parcel_that_cannot_be_read_counts_as_a_writer_that_is_away(
+    parcel: bytes, built: BuiltLedger, address: str
+) -> None:
+    """Who waits is told at once, and the next submission finds the writer that came since."""
+    signed = bag(built, 1)
+    with Listener(address, family="AF_UNIX", authkey=KEY) as listener:
+        remote = RemoteWriter(built.ledger.application, address, key=KEY)
+        with listener.accept() as broken:
+            future = remote.submit(built.receive(signed), built.tick())
+            broken.recv()
+            broken.send_bytes(parcel)
+            error = future.exception(timeout=20)
+    assert isinstance(error, LedgerError)
+    assert error.code == "writer.away"
+    assert isinstance(built.ledger.writer, Writer)
+    service = WritingService(built.ledger.writer, address, key=KEY)
+    require_receipt(built, _in_the_end(built, remote, signed), signed)
+    remote.close()
+    service.close()
+
+
+def _in_the_end(built: BuiltLedger, remote: RemoteWriter, signed: Signed) -> Receipted:
+    """Submit until the writer is found again."""
+    until = time.monotonic() + 20
+    while True:
+        try:
+            return submit(built, remote, signed)
+        except LedgerError as error:
+            if error.code != "writer.away" or time.monotonic() > until:
+                raise
 
 
 def test_a_sender_who_gave_up_does_not_end_the_answers_of_his_worker(

@@ -12,6 +12,7 @@ from ledger.log.note import VerifierKey
 from ledger.storage.database import Database
 from ledger.storage.open_evidence import open_evidence
 from ledger.storage.postgres_schema import TRIGGERS
+from ledger.storage.snapshot_evidence import LARGEST_VALUE
 from ledger.verification.report import RootOfTrust, Status, VerificationReport
 from ledger.verification.run import verify
 from tests.build_ledger import each, identify
@@ -127,6 +128,25 @@ def test_columns_of_another_shape_are_found_and_end_no_verification(
     postgres.execute("DROP TRIGGER ledger_head_forward_only ON ledger.ledger_head", name)
     said = altered(postgres, postgres_built, statement)
     assert len(said) > 1
+    assert verified(postgres_built).status is Status.DAMAGED
+
+
+@pytest.mark.parametrize(("length", "read"), [(LARGEST_VALUE, True), (LARGEST_VALUE + 1, False)])
+def test_a_value_is_measured_as_long_as_it_is_when_read(
+    postgres: PostgresServer, postgres_built: BuiltLedger, length: int, *, read: bool
+) -> None:
+    """Compressed it is a few kilobytes long, and would be blown up in the verifier's memory."""
+    blown_up = f"convert_to(repeat('a', {length}), 'UTF8')"
+    past_triggers(
+        postgres,
+        postgres_built,
+        f"UPDATE ledger.stored_events SET state = {blown_up} WHERE seq = 5",
+    )
+    with open_evidence(postgres_built.database) as source:
+        [row] = source.rows(4, 1)
+        [(_, data)] = source.entries(4, 1)
+    assert (row.seq, row.data) == (5, b"a" * length if read else None)
+    assert data == row.data
     assert verified(postgres_built).status is Status.DAMAGED
 
 
