@@ -48,6 +48,15 @@ Progress: TypeAlias = "Callable[[int, int], None]"
 _log = logging.getLogger("projections.projector")
 
 
+def stale() -> Unavailable:
+    """The refusal to compare rows with a log of which something else is legible."""
+    return Unavailable(
+        "projections.stale",
+        "Something was erased, restricted or rotated since the projections were made.",
+        remedy="The service makes them anew when it next follows the log.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Lag:
     """How far behind the projections are, and whether somebody must look after them."""
@@ -192,11 +201,7 @@ class Projector:
         if not self._store.adopted:
             return [Difference("genesis", "", "changed", None, self._store.genesis_sha256)]
         if not self._store.fits(place.generation, self._application.fingerprint):
-            raise Unavailable(
-                "projections.stale",
-                "Something was erased, restricted or rotated since the projections were made.",
-                remedy="The service makes them anew when it next follows the log.",
-            )
+            raise stale()
         if place.position > head:
             return [Difference("position", "", "surplus", str(place.position), str(head))]
         with tempfile.TemporaryDirectory(prefix="projections-") as folder:

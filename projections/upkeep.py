@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import Unavailable
-from projections.projector import Projector
+from projections.projector import PAGE, Projector, stale
 from projections.row_tables import PositionMoved
 
 if TYPE_CHECKING:
@@ -43,14 +43,22 @@ def compared(
     definition: TrialDefinition,
     store: ProjectionStore,
     progress: Progress | None,
+    *,
+    page: int = PAGE,
 ) -> list[Difference]:
     """Compare the rows as they are now with a fresh fold to the same position.
 
     They are compared in a copy: those that a service goes on to fold would never stand still.
-    Raises Unavailable as ``Projector.check``.
+    What differs because of an erasure or restriction meanwhile is no difference: it begins again.
+    Raises Unavailable ``projections.stale``, as ``Projector.check`` or when that was so each time.
     """
-    with (
-        TemporaryDirectory(prefix="projections-") as folder,
-        closing(store.copied(Path(folder) / "kept.sqlite3")) as kept,
-    ):
-        return Projector(application, definition, kept).check(progress)
+    for _ in range(_ATTEMPTS):
+        before = application.fingerprint
+        with (
+            TemporaryDirectory(prefix="projections-") as folder,
+            closing(store.copied(Path(folder) / "kept.sqlite3")) as kept,
+        ):
+            found = Projector(application, definition, kept, page=page).check(progress)
+        if not found or application.fingerprint == before:
+            return found
+    raise stale()

@@ -53,8 +53,11 @@ def cli(context: click.Context, config: Path | None) -> None:
     Begin with `trial-ledger demo`, then `trial-ledger verify`.
     """
     if config is not None:
-        with config.open("rb") as file:
-            context.default_map = tomllib.load(file)
+        try:
+            with config.open("rb") as file:
+                context.default_map = tomllib.load(file)
+        except ValueError as error:
+            raise click.UsageError(f"{config} is no TOML file: {error}.") from error
 
 
 for _command in (

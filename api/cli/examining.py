@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -228,6 +229,6 @@ def _compare_projections(database: Database, *, damaged: bool) -> list[str] | No
                 return None  # made before an erasure; the service makes them anew
             finally:
                 views.close()
-    except (LedgerError, PersistenceError) as error:
+    except (LedgerError, PersistenceError, sqlite3.Error) as error:
         # What the kernel found damaged cannot be folded; its findings say so already.
         return None if damaged else [f"projections.unreadable at log: {error}"]

@@ -200,10 +200,10 @@ class RemoteWriter:
         if isinstance(one, Standing):
             self._heard(one)
             return
+        answer = one.error() if isinstance(one, Failed) else one.receipted()
         future = self._pending.pop(one.number, None)
-        if future is None:
-            return
-        tell(future, one.error() if isinstance(one, Failed) else one.receipted())
+        if future is not None:
+            tell(future, answer)
 
     def _lose(self, connection: Connection | None, numbers: list[int] | None) -> None:
         """The writer is away: fail what was sent there, and connect anew with the next submission.

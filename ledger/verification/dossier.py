@@ -135,9 +135,9 @@ def _values(proven: Proven) -> Iterator[tuple[str, JsonValue]]:
         yield "trial", proven.trial
     if proven.vkey is not None:
         yield "vkey", proven.vkey
+    # Without a commitment, or with another's, there is no subject that it could be the dossier of.
     subjects = {stream.partition("/")[2] for stream in proven.issued}
-    if len(subjects) == 1:
-        yield "subject", subjects.pop()
+    yield "subject", subjects.pop() if len(subjects) == 1 else None
     yield "kind", DOSSIER
     yield "streams", {stream: number + 1 for stream, (number, _) in sorted(proven.issued.items())}
 

@@ -59,7 +59,7 @@ def read_proven(archive: Archive, trust: RootOfTrust | None, findings: Findings)
             return found
     else:
         stated = "".join(f"{key}\n" for key in _stated(first)).encode()
-        if "vkeys.txt" in archive and b"".join(chunks_of(archive, "vkeys.txt")) != stated:
+        if "vkeys.txt" in archive and _content(archive, "vkeys.txt") != stated:
             findings.add("manifest.value", None, expected="entry 0's keys", field="vkeys.txt")
         found.genesis = first.sha256
         found.trial = None if first.event is None else first.event.trialid
@@ -198,14 +198,17 @@ def signed(statement: Statement | None, keys: dict[str, PublicJwk]) -> bool:
 
 def lines_of(archive: Archive, name: str) -> Iterator[bytes | None]:
     """A member's lines as far as it can be read; that it cannot be is named elsewhere."""
-    if name in archive:
-        yield from lines(chunks_of(archive, name))
-
-
-def chunks_of(archive: Archive, name: str) -> Iterator[bytes]:
-    """A member's bytes as far as it can be read; that it cannot be is named elsewhere."""
+    if name not in archive:
+        return
     with suppress(IntegrityFailure):
-        yield from archive.chunks(name)
+        yield from lines(archive.chunks(name))
+
+
+def _content(archive: Archive, name: str) -> bytes | None:
+    try:
+        return archive.read(name, most=_LONGEST_NOTE)
+    except IntegrityFailure:
+        return None
 
 
 def _bounded(found: Iterator[bytes | None]) -> Iterator[bytes | None]:

@@ -40,6 +40,7 @@ CREATE INDEX cosignatures_by_size ON cosignatures (size, place);
 """
 _MOST_PROTOCOLS: Final = 10_000
 _AT_ONCE: Final = 512
+_BYTES_AT_ONCE: Final = 4_000_000
 
 Complaint = tuple[int, str]
 """A line's number, from 1, and what is wrong with it."""
@@ -86,7 +87,7 @@ class Unpacked:
         A line stands at the position after the line before it, whatever position it states,
         unless the lines around it show that lines are missing or were put in between.
         """
-        expected = 0
+        expected = held = 0
         rows: list[tuple[int, bytes | None, bytes | None]] = []
         self._connection.execute("BEGIN")
         for number, (one, following) in enumerate(_paired(map(peek, found)), 1):
@@ -97,10 +98,11 @@ class Unpacked:
                 yield number, f"entry {one.seq} stands here between {expected - 1} and {expected}"
                 continue
             rows.append((place, one.line, one.event_id))
+            held += len(one.line or b"")
             expected = place + 1
-            if len(rows) == _AT_ONCE:
+            if len(rows) == _AT_ONCE or held >= _BYTES_AT_ONCE:
                 self._put(rows)
-                rows = []
+                rows, held = [], 0
         self._put(rows)
         self._connection.execute("COMMIT")
 

@@ -316,6 +316,25 @@ def forged_links(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Tamp
     return forged(DOSSIER, STREAM, lines(change))
 
 
+def uncommitted(ledger: TamperedLedger) -> None:
+    """Leave out links, openings and commitments, and call what is left another subject's."""
+    members = ledger.members(DOSSIER)
+    proven = members["proven.jsonl"].splitlines(keepends=True)
+    issued = [line for line in proven if b'"stream":"trial"' not in line
+              and b'"stream":"access"' not in line]  # fmt: skip
+    left = {
+        name: data
+        for name, data in members.items()
+        if not name.startswith("streams/")
+        and name not in {f"receipts/{json.loads(line)['seq']}.tlog-proof" for line in issued}
+    }
+    left |= {
+        "openings.jsonl": b"",
+        "proven.jsonl": b"".join(line for line in proven if line not in issued),
+    }
+    ledger.forge(DOSSIER, left, subject="SY01-0009", streams={})
+
+
 DOSSIERS = (
     _dossier("link-flipped", Kind.FLIP, "one bit of a stream", member(DOSSIER, STREAM, middle),
              "manifest.member", STREAM, frozenset({"dossier.broken", "dossier.link"})),
@@ -349,6 +368,8 @@ DOSSIERS = (
     _dossier("emptied", Kind.TRUNCATE, "all links, the manifest made to fit",
              forged_links(lambda _: []), "dossier.tail", "subject/SY01-0001",
              frozenset({"openings.stray"})),
+    _dossier("uncommitted", Kind.TRUNCATE, "every link and commitment, for another subject",
+             uncommitted, "manifest.value", "/subject"),
     _dossier("link-forged", Kind.BACK_DATE, "the time of an event, the manifest made to fit",
              forged_links(_back_dated_link), "dossier.broken", "subject/SY01-0001",
              frozenset({"dossier.signature"})),

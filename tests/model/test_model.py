@@ -119,15 +119,21 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(target=posted, value=st.integers(1, 99), right=st.booleans())
     @precondition(lambda self: self.values)
     def correct(self, value: int, right: bool) -> object:  # noqa: FBT001 - drawn
-        """A correction of the newest result; refused where its old value is not the current."""
+        """A correction of the newest result; refused where its old value is not the current.
+
+        One that changes nothing is turned away.
+        """
         target, current = list(self.values.items())[-1]
         record = self.built.ledger.find(target)
         assert record is not None
         new = f"{value}.7"
         change = ("/data/value/value", current if right else "0.1", new)
         one = correction(self.built, record, change, by=COORDINATOR)
+        if right and new == current:
+            assert self._code(one) == "schema.invalid-member"
+            return multiple()
         given = self._record([one], [2])[0]
-        assert given.outcome.refused == (not right or new == current)
+        assert given.outcome.refused == (not right)
         if not given.outcome.refused:
             self.values[target] = new
         return one

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.concealment.vault import Erasure
 from ledger.errors import Unavailable
+from ledger.vocabulary import Purpose
 from projections.reading import Projections
+from projections.upkeep import compared
+from tests.build_ledger import build_ledger, identify
 from tests.projections.build import ONE, eventful, projected, shelf
 
 if TYPE_CHECKING:
@@ -70,6 +74,32 @@ def test_rows_are_compared_as_they_were_though_a_service_goes_on(tmp_path: Path)
         assert told == [size]
         assert service.lag().position == size + 1
     kept.close()
+
+
+def test_an_erasure_during_a_comparison_is_no_difference(tmp_path: Path) -> None:
+    """The fresh fold has less to read than the copy had; they are compared once more."""
+    built = build_ledger(tmp_path)
+    built.record_all([identify(built, 1)])
+    openings = built.ledger.application.openings
+    assert openings is not None
+    act = "018d7000-0000-7000-8000-000000000001"
+    order = Erasure(act, "SY01-0001", frozenset({Purpose.IDENTITY}))
+    once = iter([True])
+    with closing(Projections(built.ledger)) as service, closing(Projections(built.ledger)) as views:
+        service.follow()
+
+        def meanwhile(_: int, __: int) -> None:
+            if next(once, False):
+                openings.vault.erase(order)
+                service.rebuild()
+
+        ledger = built.ledger
+        found = compared(
+            ledger.application, ledger.genesis.definition, views.store, meanwhile, page=1
+        )
+        assert found == []
+    assert next(once, None) is None
+    built.close()
 
 
 def test_a_row_that_is_not_what_the_log_gives_is_found_in_the_copy(tmp_path: Path) -> None:

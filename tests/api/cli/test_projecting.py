@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.cli import main
+from api.cli.examining import examine
 from projections.reading import Projections, projections_path
 from tests.build_ledger import BuiltLedger, build_ledger
 
@@ -54,6 +55,28 @@ def test_projections_under_keys_that_are_elsewhere_are_left_and_not_praised(
     assert "sealed under keys that are not here" in said
     with closing(sqlite3.connect(projections_path(place))) as file:
         assert file.execute("SELECT count(*) FROM projection_rows").fetchone()[0] > 0
+
+
+def test_a_cut_file_of_projections_costs_a_verification_nothing_else(
+    followed: BuiltLedger,
+) -> None:
+    """It is named among the findings; what was found before stays."""
+    path = projections_path(followed.database.place)
+    path.write_bytes(path.read_bytes()[:-4_096])
+    found = examine(followed.database)
+    assert found.derived is not None
+    assert [line.partition(":")[0] for line in found.derived] == ["projections.unreadable at log"]
+
+
+def test_a_configuration_that_cannot_be_read_is_named_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its name and the place of the fault."""
+    path = tmp_path / "ledger.toml"
+    for content in (b"x = [", b"\xff\xfe"):
+        path.write_bytes(content)
+        said = refused(monkeypatch, capsys, "--config", str(path), "projections", "check")
+        assert f"{path} is no TOML file" in said
 
 
 def test_a_file_of_projections_that_is_no_database_is_named_without_a_traceback(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from ledger.log.entry import Entry
 from ledger.signing import base64url
 from ledger.verification.peeked import peek, peek_whole
-from ledger.verification.unpacked import Unpacked
+from ledger.verification.unpacked import LONGEST_LINE, Unpacked
 
 if TYPE_CHECKING:
     from tests.ledger.verification.damage import Damaged
@@ -91,3 +92,16 @@ def test_an_event_that_cannot_be_read_is_found_under_no_id() -> None:
     assert [unpacked.named(event_id), unpacked.named(event_id)] == [(1, line_of(whole, seq=1))] * 2
     assert unpacked.named(UUID(OTHER).bytes) is None
     unpacked.close()
+
+
+def test_long_lines_do_not_pile_up_in_memory() -> None:
+    """A small zip file can hold hundreds of lines as long as any may be."""
+    line = b"x" * (LONGEST_LINE - 1)
+    tracemalloc.start()
+    unpacked = Unpacked()
+    try:
+        assert [*unpacked.take_entries(bytes(bytearray(line)) for _ in range(64))] == []
+        assert tracemalloc.get_traced_memory()[1] < 16 * LONGEST_LINE
+    finally:
+        unpacked.close()
+        tracemalloc.stop()
