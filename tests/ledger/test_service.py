@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import pytest
 
 from ledger.errors import RejectedInput, TrustFailure, Unavailable
 from ledger.log.proof import verify_receipt
-from ledger.recording.writer import Writer
+from ledger.recording import waiting
 from ledger.service import TrialLedger
 from ledger.storage.published import PublishedCheckpoints
 from tests.build_ledger import START, open_ledger
@@ -108,13 +107,9 @@ def test_a_full_queue_turns_senders_away_instead_of_growing(
     built: BuiltLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Back-pressure: the sender is told to come again, nobody's entry is lost."""
-    writer = built.ledger.writer
-    assert isinstance(writer, Writer)
     signed = bag(built, 1)
     with monkeypatch.context() as patch:
-        full: queue.Queue[object] = queue.Queue(1)
-        full.put(object())
-        patch.setattr(writer._line, "_queue", full)
+        patch.setattr(waiting, "QUEUE_LIMIT", 0)
         assert code_of(built, signed) == "writer.busy"
     assert code_of(built, signed) == ""
 
