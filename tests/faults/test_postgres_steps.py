@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.build_ledger import BuiltLedger
 
 SOAK = bool(os.environ.get("LEDGER_SOAK"))
-ROUNDS = 20 if SOAK else 1
+ROUNDS = 10 if SOAK else 1
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_step_that_breaks_once_loses_nothing_and_forks_nothing(bench: Postgres
 
 @pytest.mark.long
 def test_every_step_may_break_in_every_way(bench: PostgresBench) -> None:
-    """All steps in all ways, at their first time and at a later one; twenty times under a soak."""
+    """All steps in all ways, at their first time and at a later one; ten times under a soak."""
     for _, step, way in itertools.product(range(ROUNDS), STEPS, WAYS):
         assert bench.break_step(step, way, 1), (step, way)
         bench.break_step(step, way, random.randint(2, 5))
