@@ -193,6 +193,8 @@ class Projector:
     def check(self, progress: Progress | None = None) -> list[Difference]:
         """Compare the stored rows with a fresh fold to the same position; nothing is changed.
 
+        Nobody may follow them meanwhile; see `projections.upkeep.compared`.
+
         Raises Unavailable ``projections.stale`` when something was erased since they were made, or
         their key cannot be had.
         """
@@ -210,12 +212,9 @@ class Projector:
                 begun = scratch.fresh_generation()
                 scratch.swap(begun)
                 self._fold_into(scratch, begun, place.position, progress)
-                found = list(differences(self._store, scratch))
+                return list(differences(self._store, scratch))
             finally:
                 scratch.close()
-        if self._store.place() != place:
-            return self.check(progress)
-        return found
 
     def start(self) -> None:
         """Follow the log on a thread until ``close``."""

@@ -6,6 +6,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from flask import Response
+from werkzeug.wsgi import FileWrapper
 
 from api.access.table import Operation, serves
 from api.context import doors
@@ -17,8 +18,6 @@ from projections.report import opened_report
 from projections.report.masked import masked_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from api.context import Doors
 
 HTML: Final = "text/html; charset=utf-8"
@@ -56,8 +55,7 @@ def get_report(query: dict[str, Any]) -> Response:
         with file:
             response = Response(file.read(), content_type=kind)
     else:
-        response = Response(_blocks(file), content_type=kind)
-        response.call_on_close(file.close)
+        response = Response(FileWrapper(file, _BLOCK), content_type=kind)  # which closes it
         response.content_length = length
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -73,8 +71,3 @@ def _draw(out: IO[bytes], held: Doors, query: dict[str, Any]) -> None:
         return
     with opened_report(held.projections, held.ledger, as_of=as_of, subject=subject) as report:
         report.write(out, format=query["format"])
-
-
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    while block := file.read(_BLOCK):
-        yield block

@@ -50,7 +50,6 @@ class PostgresEvidence(SnapshotEvidence):
         self, database: Database, *, head_file: Path | None = None, reveal: Reveal | None = None
     ) -> None:
         super().__init__(head_file=head_file, reveal=reveal)
-        self._lengths: dict[tuple[str, str], str] = {}
         try:
             self._connection = connect({**database.settings, "target_session_attrs": "any"})
         except psycopg.Error as error:
@@ -76,6 +75,10 @@ class PostgresEvidence(SnapshotEvidence):
         """What is wrong with the schema and with what the database refuses to change."""
         with self._connection.cursor(row_factory=tuple_row) as cursor:
             return check_postgres(cursor)
+
+    def _take_in(self, name: str) -> None:
+        self._lengths: dict[tuple[str, str], str] = {}
+        super()._take_in(name)
 
     def _columns(self, table: str) -> frozenset[str]:
         rows = self._execute(_COLUMNS_OF.format(table=f"{self._schema}{table}"))

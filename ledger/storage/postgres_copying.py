@@ -145,7 +145,7 @@ class _Carried(PostgresEvidence):
 
     def __init__(self, connection: LedgerConnection, name: str) -> None:
         SnapshotEvidence.__init__(self, head_file=None, reveal=None)
-        self._connection, self._lengths = connection, {}
+        self._connection = connection
         self._take_in(name)
 
     def close(self) -> None:
