@@ -228,6 +228,19 @@ class KeyStore(ABC):
                 (at, act),
             )
 
+    def wiped(self) -> list[str]:
+        """The erasures whose keys are gone, the files clean or not yet, in order of their ids.
+
+        It changes only together with ``generation``.
+        """
+        return [
+            str(row[0])
+            for row in self.rows(
+                "SELECT DISTINCT act FROM concealed_keys"
+                " WHERE act IS NOT NULL AND wrapped IS NULL ORDER BY act"
+            )
+        ]
+
     def acts(self) -> list[Act]:
         """All erasures begun, in order of their ids."""
         return [

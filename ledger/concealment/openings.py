@@ -116,9 +116,11 @@ class Openings:
         return outcomes
 
     def fingerprint(self) -> str:
-        """A hash over the erasures that are done: what was made of opened text before is stale."""
-        done = sorted(act.id for act in self.vault.store.acts() if act.destroyed_at is not None)
-        return hashlib.sha256("\n".join(done).encode()).hexdigest()
+        """A hash over the erasures whose keys are gone: what was made of opened text is stale.
+
+        It never changes without the key store's generation, by which others see that it did.
+        """
+        return hashlib.sha256("\n".join(self.vault.store.wiped()).encode()).hexdigest()
 
     def _sealed(self, waiting: Sequence[tuple[int, int, Opening]]) -> list[Row]:
         sealed = self.vault.seal_all([opening for _, _, opening in waiting])

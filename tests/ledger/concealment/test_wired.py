@@ -28,7 +28,7 @@ from tests.ledger.build_service import SUBJECT, database, look, open_copy, witho
 from tests.ledger.concealment.orders import erasure, said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ledger.verification.report import VerificationReport
@@ -178,6 +178,32 @@ def test_a_crash_between_commit_and_destruction_is_made_good_at_the_next_start(
     assert openings is not None
     assert openings.vault.status().unfinished == ()
     shown = str(follow(ledger))
+    assert WORDS not in shown
+    assert act.id in shown
+
+
+@pytest.mark.parametrize("cleaned", [True, False])
+def test_rows_followed_while_keys_are_destroyed_hold_nothing_erased(
+    built: BuiltLedger, monkeypatch: pytest.MonkeyPatch, *, cleaned: bool
+) -> None:
+    """Between the keys' end and the clean files somebody folds; the files may never get clean."""
+    openings = built.ledger.application.openings
+    assert openings is not None
+    with closing(Projections(built.ledger)) as views:
+        views.follow()
+        scrub = openings.vault.store.scrub
+
+        def meanwhile(gone: Sequence[bytes]) -> None:
+            views.follow()
+            if not cleaned:
+                raise Unavailable("concealment.store-busy", "Somebody reads.")
+            scrub(gone)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(openings.vault.store, "scrub", meanwhile)
+            act = built.record(erasure(built, "text"))
+        views.wait_for(views.follow(), 5)
+        shown = str([*views.audit_entries()])
     assert WORDS not in shown
     assert act.id in shown
 
