@@ -72,7 +72,7 @@ bench: $(INSTALLED) ## Measure within half an hour; writes docs/performance.md a
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: bench-full
-bench-full: $(INSTALLED) ## Measure with growth rows at 1,000,000 entries; takes hours
+bench-full: $(INSTALLED) ## Measure with growth rows at 1,000,000 entries on SQLite; about an hour
 	@$(BIN)/python -m benchmarks --full $(BENCH)
 
 .PHONY: format

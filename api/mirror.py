@@ -24,6 +24,7 @@ from ledger.verification.evidence import (
     StoredTimestamp,
     Unreadable,
 )
+from ledger.verification.peeked import peek
 from ledger.verification.reading import read_row
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Mirror:
 
     def keep(self, first: int, entries: Iterable[bytes]) -> None:
         """Keep entries from a position on; what is at hand already stays."""
-        self._state.keep((first + n, data, _event_id(data)) for n, data in enumerate(entries))
+        self._state.keep((first + n, data, peek(data).event_id) for n, data in enumerate(entries))
 
     def judge(self, size: int, note: str) -> None:
         """From now on this is the evidence under one checkpoint of the remote log."""
@@ -107,8 +108,14 @@ class Mirror:
 
     def named(self, event_id: bytes) -> StoredRow | None:
         """The first entry that states an event id."""
-        found = self._state.named(event_id)
-        return None if found is None else StoredRow(*found)
+        while found := self._state.named(event_id):
+            seq, data = found
+            stated = _event_id(data)
+            if stated == event_id:
+                return StoredRow(seq, data)
+            # What a look at the entry took for its id was none: nobody need look there again.
+            self._state.rename(seq, stated)
+        return None
 
     def checkpoints(self, after: int | None, limit: int) -> Sequence[StoredCheckpoint]:
         """The checkpoints verified before, and the one that is judged."""

@@ -6,6 +6,9 @@ sound: a log that is shorter or different afterwards was rolled back or forked.
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http import HTTPStatus
@@ -29,7 +32,9 @@ from ledger.log.tiles import (
     tile_width,
 )
 from ledger.log.tree import frontier_at
+from ledger.verification.crew import crew_for
 from ledger.verification.evidence import UNREADABLE, StoredRow
+from ledger.verification.foreseen import ForeseeingCrew
 from ledger.verification.kinds import Check
 from ledger.verification.proven import stated_key
 from ledger.verification.reading import read_row
@@ -37,6 +42,8 @@ from ledger.verification.report import Findings, RootOfTrust, VerificationReport
 from ledger.verification.run import Progress, verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from api.identity import Identity
@@ -44,6 +51,13 @@ if TYPE_CHECKING:
     from ledger.verification.cosignatures import Asked
 
 _TILES_KEPT: Final = 16
+_CONNECTIONS: Final = 2
+_AHEAD: Final = 2 * _CONNECTIONS
+"""Entry bundles that are asked for before the first of them is needed."""
+
+_KEPT_TOGETHER: Final = 16
+"""Entry bundles that are written to the state file at once."""
+
 _MOST_NOTE: Final = 1_000_000
 _LONGEST_PROBLEM: Final = 10_000
 _MOST_ENTRIES: Final = TILE_WIDTH * (MAX_ENTRY_BYTES + 2)
@@ -82,7 +96,7 @@ class RemoteLog:
         self._tokens = (
             None if access is None else TokenSource(trial, access.identity, access.wanted)
         )
-        self._pool = urllib3.PoolManager(retries=_RETRIES, timeout=_TIMEOUT)
+        self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS, retries=_RETRIES, timeout=_TIMEOUT)
 
     def close(self) -> None:
         """Close the connections."""
@@ -164,6 +178,7 @@ class _Round:
     vkey: VerifierKey
     trust: RootOfTrust | None
     asked: Asked | None = None
+    jobs: int | None = None
 
 
 def verify_url(
@@ -195,26 +210,27 @@ def verify_url(
         mirror = Mirror(state, lru_cache(_TILES_KEPT)(remote.tile))
         try:
             vkey = trust.vkey if trust else _stated(remote, mirror)
-            visit = _Round(remote, mirror, Findings(), vkey, trust, asked)
-            return _visit(visit, progress, jobs)
+            visit = _Round(remote, mirror, Findings(), vkey, trust, asked, jobs)
+            return _visit(visit, progress)
         finally:
             mirror.close()
     finally:
         remote.close()
 
 
-def _visit(visit: _Round, progress: Progress | None, jobs: int | None) -> VerificationReport:
+def _visit(visit: _Round, progress: Progress | None) -> VerificationReport:
     cosigned = visit.remote.cosigned()  # first, so that it is not newer than what is judged
     note = visit.remote.checkpoint()
     checkpoint = open_checkpoint(note, visit.vkey)
     visit.mirror.judge(checkpoint.size, note)
     if not _continues(visit, checkpoint):
         return _broken(visit, checkpoint)
-    _fetch(visit, checkpoint.size, progress)
-    report = verify(
-        visit.mirror, trust=visit.trust, progress=progress, findings=visit.findings,
-        published=Served.of(note, cosigned, visit.vkey), asked=visit.asked, jobs=jobs,
-    )  # fmt: skip
+    with crew_for(checkpoint.size, visit.jobs) as examining, ForeseeingCrew(examining) as crew:
+        _fetch(visit, checkpoint.size, crew, progress)
+        report = verify(
+            visit.mirror, trust=visit.trust, progress=progress, findings=visit.findings,
+            published=Served.of(note, cosigned, visit.vkey), asked=visit.asked, jobs=crew,
+        )  # fmt: skip
     if report.findings:
         visit.mirror.forget()
     elif report.obstacle is None:
@@ -274,21 +290,60 @@ def _root_at(remote: RemoteLog, size: int, newest: int) -> bytes:
         return b""
 
 
-def _fetch(visit: _Round, size: int, progress: Progress | None) -> None:
-    """Fetch the entries not yet at hand; what is malformed is missing afterwards."""
-    while (have := visit.mirror.fetched) < size:
-        index = have // TILE_WIDTH
-        first = index * TILE_WIDTH
+def _fetch(visit: _Round, size: int, crew: ForeseeingCrew, progress: Progress | None) -> None:
+    """Fetch the entries not yet at hand, which are examined meanwhile.
+
+    What is malformed is missing afterwards.
+    """
+    start = have = visit.mirror.fetched
+    taken: list[bytes] = []
+    with _asked_ahead(visit.remote, have, size) as bundles:
         try:
-            entries = visit.remote.entries(index, min(TILE_WIDTH, size - first))
+            for first, bundle in bundles:
+                taken += bundle.result()
+                have = first + TILE_WIDTH
+                if have - start >= _KEPT_TOGETHER * TILE_WIDTH:
+                    start, taken = _keep(visit, start, taken, crew), []
+                if progress is not None:
+                    progress(min(have, size), size)
         except IntegrityFailure as error:
+            first = have // TILE_WIDTH * TILE_WIDTH
             visit.findings.add(
-                "entries.unreadable", first, found=error.message, field=entries_path(index)
-            )
-            return
-        visit.mirror.keep(first, entries)
-        if progress is not None:
-            progress(first + len(entries), size)
+                "entries.unreadable", first, found=error.message,
+                field=entries_path(first // TILE_WIDTH),
+            )  # fmt: skip
+        finally:
+            _keep(visit, start, taken, crew)
+
+
+def _keep(visit: _Round, start: int, taken: list[bytes], crew: ForeseeingCrew) -> int:
+    """Keep the bundles from the one on in which a position lies; the position behind them."""
+    first = start // TILE_WIDTH * TILE_WIDTH
+    visit.mirror.keep(first, taken)
+    crew.foresee((seq, data, None, ()) for seq, data in enumerate(taken, first) if seq >= start)
+    return first + len(taken)
+
+
+@contextmanager
+def _asked_ahead(
+    remote: RemoteLog, have: int, size: int
+) -> Iterator[Iterator[tuple[int, Future[list[bytes]]]]]:
+    """The bundles from a position on, each by its first position; some are asked for ahead."""
+    pool = ThreadPoolExecutor(_CONNECTIONS)
+
+    def bundles() -> Iterator[tuple[int, Future[list[bytes]]]]:
+        asked: deque[tuple[int, Future[list[bytes]]]] = deque()
+        for first in range(have // TILE_WIDTH * TILE_WIDTH, size, TILE_WIDTH):
+            width = min(TILE_WIDTH, size - first)
+            asked.append((first, pool.submit(remote.entries, first // TILE_WIDTH, width)))
+            if len(asked) == _AHEAD:
+                yield asked.popleft()
+        yield from asked
+
+    try:
+        yield bundles()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _broken(visit: _Round, checkpoint: Checkpoint) -> VerificationReport:

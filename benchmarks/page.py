@@ -37,7 +37,7 @@ _AGAIN: Final = """
 
 ```
 make bench          # within half an hour on two quiet processors
-make bench-full     # growth at 1,000,000 entries on SQLite; hours
+make bench-full     # growth at 1,000,000 entries on SQLite; about an hour, up to 20 GB of disk
 ```
 
 It needs nothing but the checkout and, for the rows of PostgreSQL, its server programs

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.persistence import StoredEvent
 from eventsourcing.utils import Environment, EnvType
 
 from ledger.aggregates.chronicle import Chronicle, RecordMapper, project_chronicle
@@ -214,10 +215,21 @@ class LedgerApplication(Application[str]):
                 high = middle
         return low
 
-    def record_group(self, records: Sequence[Record], commit: Commit) -> None:
-        """Store a group of records with all that enters with them, in one transaction."""
-        self.save(
-            *records,
+    def record_group(
+        self, records: Sequence[Record], commit: Commit, *, entries: Sequence[bytes] = ()
+    ) -> None:
+        """Store a group of records with all that enters with them, in one transaction.
+
+        ``entries`` are the bytes of their entries, for who has them at hand.
+        """
+        # Not by the library's ``save``, which makes notifications of it all that nobody reads.
+        self.store.insert_events(
+            [
+                StoredEvent(record.stream, record.originator_version, record.type, data)
+                for record, data in zip(
+                    records, entries or [record.entry.to_bytes() for record in records], strict=True
+                )
+            ],
             commit=commit,
             event_ids=[UUID(record.id).bytes for record in records],
         )

@@ -80,22 +80,21 @@ def page_of(
     return [row for place, row in found if place <= last]
 
 
-def by_place(body: Mapping[str, object]) -> dict[str, JsonObject]:
-    """The rows that the deviations of a section are kept as."""
+def placed(body: Mapping[str, object]) -> dict[str, str]:
+    """The rows that the deviations of a section are kept as, by their places."""
     found: dict[str, list[JsonObject]] = {}
     for row in shapes(body, "deviations"):  # type: ignore[arg-type]
         found.setdefault(place_of(row), []).append({**row})
-    return {place: {ROWS: [*listed]} for place, listed in found.items()}
+    return {place: text_of({ROWS: [*listed]}) for place, listed in found.items()}
 
 
-def replace_rows(rows: PageRows, before: Mapping[str, object], after: Mapping[str, object]) -> None:
-    """Put the deviations of a section in the place of those it had."""
-    old, new = by_place(before), by_place(after)
-    for place in old.keys() - new.keys():
+def replace_rows(rows: PageRows, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Put the placed deviations of a section in the place of those it had."""
+    for place in before.keys() - after.keys():
         rows.put(DEVIATION, place, None)
-    for place, body in new.items():
-        if place not in old or text_of(old[place]) != text_of(body):
-            rows.put(DEVIATION, place, body)
+    for place, text in after.items():
+        if before.get(place) != text:
+            rows.write(DEVIATION, place, text)
 
 
 def _first(pair: tuple[str, JsonObject]) -> str:

@@ -7,13 +7,14 @@ it, never on how it was cut into pages; what a page costs depends on the page, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from ledger.errors import LedgerError
 from projections.audit_trail import audit_entry
 from projections.enrolment import flow_of
+from projections.fold_crew import Alone
 from projections.kept import NothingKept, PageRows, text_of
 from projections.oversight import oversight_view
 from projections.prefix import FOLD_ERRORS, PagedState, Prefix
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ledger.record import Record
     from ledger.signing.strict_json import JsonObject
     from ledger.trials.definition import TrialDefinition
+    from projections.fold_crew import Crew, Making
     from projections.kept import KeptRows
 
 _SUBJECT_FAMILIES: Final = frozenset({"subject", "treatment"})
@@ -47,18 +49,38 @@ class Unreadable:
     error: LedgerError
 
 
+@dataclass(slots=True)
+class Page:
+    """A page that is being folded: its rows so far, and what is still to be made of it."""
+
+    rows: PageRows
+    parked: list[Parked]
+    touched: set[str]
+    last: datetime | None = None
+    as_of: datetime | None = None
+    subjects: set[str] = field(default_factory=set)
+    making: Making | None = None
+
+
 class LogFold:
     """The state of all projections up to ``prefix.size``: few folds in memory, the rest in rows.
 
-    ``kept`` gives the rows as the pages before have left them.
+    ``kept`` gives the rows as the pages before have left them. A page goes through ``enter``,
+    ``begin`` and ``finish``. The next one may be entered before this one is finished, so that its
+    views are made meanwhile; it may be begun only when the rows of this one are kept.
     """
 
     def __init__(
-        self, definition: TrialDefinition, prefix: Prefix, kept: KeptRows | None = None
+        self,
+        definition: TrialDefinition,
+        prefix: Prefix,
+        kept: KeptRows | None = None,
+        crew: Crew | None = None,
     ) -> None:
         self._definition = definition
         self._prefix = prefix
         self._kept = kept or NothingKept()
+        self._crew = crew or Alone()
         self._state = PagedState(definition, prefix)
         self._lots = set(prefix.lots())
         self._subjects = SubjectRows(self._kept)
@@ -67,26 +89,46 @@ class LogFold:
 
     def take(self, page: Sequence[Record | Unreadable]) -> tuple[PageRows, list[Parked]]:
         """Fold a page; the rows that change, and the entries that could not be folded."""
-        rows = PageRows(self._kept)
-        parked: list[Parked] = []
-        touched: set[str] = set()
-        last: datetime | None = None
-        for item in page:
+        entered = self.enter(page)
+        self.begin(entered)
+        return self.finish(entered)
+
+    def enter(self, records: Sequence[Record | Unreadable]) -> Page:
+        """Take the entries of a page in."""
+        page = Page(PageRows(self._kept), [], set())
+        self._prefix.unbegun = {
+            item.stream
+            for item in records
+            if not isinstance(item, Unreadable) and item.originator_version == 0
+        }
+        for item in records:
             if isinstance(item, Unreadable):
-                parked.append(self._park(item.seq, item.error))
+                page.parked.append(self._park(item.seq, item.error))
                 continue
             try:
                 entry = self._apply(item)
             except FOLD_ERRORS as error:
-                parked.append(self._park(item.seq, error))
+                page.parked.append(self._park(item.seq, error))
                 continue
-            rows.put("audit", f"{item.seq:012d}", entry)
+            page.rows.put("audit", f"{item.seq:012d}", entry)
             self._note(item)
-            touched.add(item.stream)
-            last = item.recorded_at
-        if last is not None:
-            self._views(rows, touched, self._subjects.tally.latest(last))
-        return rows, parked
+            page.touched.add(item.stream)
+            page.last = item.recorded_at
+        return page
+
+    def begin(self, page: Page) -> None:
+        """Make all views of a page but those of single subjects, which are begun."""
+        if page.last is not None:
+            page.as_of = self._subjects.tally.latest(page.last)
+            self._views(page, page.as_of)
+
+    def finish(self, page: Page) -> tuple[PageRows, list[Parked]]:
+        """Wait for the views of subjects; the rows that change, and the entries left out."""
+        if page.making is not None and page.as_of is not None:
+            for views in page.making.views():
+                self._subjects.replace(page.rows, views)
+            self._count(page.rows, page.subjects, page.as_of)
+        return page.rows, page.parked
 
     def _apply(self, record: Record) -> JsonObject:
         """Take a record in; its audit entry."""
@@ -95,6 +137,7 @@ class LogFold:
         self._state.allocation  # noqa: B018 - loaded here, so that a bad record shows at once
         self._state.apply(record)
         self._prefix.size = record.seq + 1
+        self._prefix.unbegun.discard(record.stream)
         facts = register.facts if record.stream in _READ_AGAINST else fold.facts
         return audit_entry(record, self._state.register, facts)
 
@@ -118,14 +161,15 @@ class LogFold:
         code = error.code if isinstance(error, LedgerError) else "projection.cannot-fold"
         return Parked(seq, code, f"{type(error).__name__}: {error}"[:500])
 
-    def _views(self, rows: PageRows, streams: set[str], as_of: datetime) -> None:
+    def _views(self, page: Page, as_of: datetime) -> None:
+        rows, streams = page.rows, page.touched
         read_against = not _READ_AGAINST.isdisjoint(streams)
-        subjects = self._affected(rows, streams)
+        subjects = page.subjects = self._affected(rows, streams)
         lots = {name for stream in streams if (name := _name_in(stream, "lot"))}
-        for subject in sorted(subjects):
-            lots |= self._subjects.refresh(rows, self._state.case(subject), as_of)
-        for subject in sorted({*self._subjects.tally.due(rows, as_of)} - subjects):
-            self._subjects.pass_time(rows, subject, as_of)
+        cases = [self._state.case(subject) for subject in sorted(subjects)]
+        for case in cases:
+            lots |= self._subjects.enter(rows, case)
+        page.making = self._crew.begin(cases, as_of)
         for lot in sorted(lots & self._lots):
             self._put(rows, "lots", lot, self._lot(rows, lot))
         others = {name for name in streams if name.partition("/")[0] not in _SUBJECT_FAMILIES}
@@ -137,7 +181,12 @@ class LogFold:
         supply = any(_name_in(name, "lot") or _name_in(name, "allocation") for name in streams)
         if supply or read_against or subjects & self._findings.concerned(rows):
             self._findings.refresh(rows, self._state, self._lots)
+
+    def _count(self, rows: PageRows, subjects: set[str], as_of: datetime) -> None:
+        """The counts after a page that touched these subjects; time passes for the others too."""
         tally, protocol = self._subjects.tally, self._definition.protocol
+        for subject in sorted({*tally.due(rows, as_of)} - subjects):
+            self._subjects.pass_time(rows, subject, as_of)
         self._put(rows, "enrolment", TRIAL_KEY, guarded(lambda: flow_of(tally.courses, protocol)))
         tally.close(rows, as_of)
 
@@ -147,7 +196,7 @@ class LogFold:
         if self._written.get((projection, key)) == text:
             return
         self._written[projection, key] = text
-        rows.put(projection, key, body, text)
+        rows.write(projection, key, text)
         rows.put("problems", f"{projection}/{key}", {"problems": problems} if problems else None)
 
     def _affected(self, rows: PageRows, streams: Iterable[str]) -> set[str]:

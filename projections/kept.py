@@ -57,36 +57,50 @@ class NothingKept:
 
 
 class PageRows:
-    """The rows a page changes, read over those that are kept; a body of None takes a row away."""
+    """The rows a page changes, read over those that are kept.
+
+    ``changed`` holds bodies, None where a row is taken away; ``written`` holds the texts of rows
+    that came as they are stored. No row is in both.
+    """
 
     def __init__(self, kept: KeptRows) -> None:
         self.kept = kept
         self.changed: dict[RowKey, JsonObject | None] = {}
-        self._texts: dict[RowKey, str] = {}
+        self.written: dict[RowKey, str] = {}
 
-    def put(
-        self, projection: str, key: str, body: JsonObject | None, text: str | None = None
-    ) -> None:
-        """Give a row its body; ``text`` is what it is stored as, where that is known."""
+    def put(self, projection: str, key: str, body: JsonObject | None) -> None:
+        """Give a row its body, or take it away."""
+        self.written.pop((projection, key), None)
         self.changed[projection, key] = body
-        if text is not None:
-            self._texts[projection, key] = text
+
+    def write(self, projection: str, key: str, text: str) -> None:
+        """Give a row the text it is stored as."""
+        self.changed.pop((projection, key), None)
+        self.written[projection, key] = text
 
     def texts(self) -> dict[RowKey, str | None]:
         """The rows as they are stored."""
         return {
-            place: None if body is None else self._texts.get(place) or text_of(body)
-            for place, body in self.changed.items()
+            **{
+                place: None if body is None else text_of(body)
+                for place, body in self.changed.items()
+            },
+            **self.written,
         }
 
     def one(self, projection: str, key: str) -> JsonObject | None:
         """The body of a row as this page leaves it so far."""
         place = projection, key
+        if place in self.written:
+            return body_of(self.written[place])
         return self.changed[place] if place in self.changed else self.kept.one(projection, key)
 
     def keys(self, projection: str, first: str, stop: str) -> list[str]:
         """The keys with ``first <= key < stop`` as this page leaves them so far, in order."""
         found = set(self.kept.keys(projection, first, stop))
+        found.update(
+            key for name, key in self.written if name == projection and first <= key < stop
+        )
         for (name, key), body in self.changed.items():
             if name == projection and first <= key < stop:
                 if body is None:

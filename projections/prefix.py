@@ -55,9 +55,13 @@ class Prefix:
         self._cached = cached
         self.size = size
         self.parked = set(parked)
+        self.unbegun: set[str] = set()
+        """Streams that are known to begin behind ``size``, so that they are not looked for."""
 
     def stream(self, name: str) -> Sequence[Record]:
         """The records of one stream, in order."""
+        if name in self.unbegun:
+            return []
         try:
             records = self._before(name)
         except Unavailable:

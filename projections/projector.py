@@ -20,18 +20,20 @@ from eventsourcing.persistence import ConnectionPoolClosedError, PersistenceErro
 from ledger.errors import LedgerError, Unavailable
 from ledger.log.entry import entry_hash
 from projections.comparing import Difference, differences
-from projections.folding import LogFold, Unreadable
+from projections.entered import entered
+from projections.fold_crew import crew_of, fitting
+from projections.folding import LogFold
 from projections.pacing import LINGER_SECONDS, POLL_SECONDS, Pacing
 from projections.prefix import FOLD_ERRORS, Prefix
 from projections.row_tables import Fold, Place, PositionMoved
 from projections.store import ProjectionStore, StoredRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
     from ledger.application import LedgerApplication
-    from ledger.record import Record
     from ledger.trials.definition import TrialDefinition
+    from projections.fold_crew import Crew
 
 PAGE = 4_000
 """Most entries that are folded at once; memory is bounded by it."""
@@ -88,11 +90,17 @@ class Projector:
         store: ProjectionStore,
         *,
         page: int = PAGE,
+        processes: int | None = None,
     ) -> None:
+        """Fold ``page`` entries at a time.
+
+        A whole log is folded with so many further ``processes``, or as many as it is worth.
+        """
         self._application = application
         self._definition = definition
         self._store = store
         self._page = page
+        self._processes = processes
         self._fold: LogFold | None = None
         self._place: Place | None = None
         self._error: str | None = None
@@ -311,10 +319,9 @@ class Projector:
         self._fold = self._place = None
 
     def _folded(self, fold: LogFold, place: Place, stop: int) -> Fold:
-        rows, parked = fold.take(list(self._read(place.position, stop)))
-        last = self._application.store.entry(stop - 1)
-        after = Place(place.generation, stop, entry_hash(last) if last is not None else "")
-        return Fold(before=place, after=after, rows=rows.texts(), parked=parked)
+        page = entered(self._application, fold, place, stop)
+        fold.begin(page.page)
+        return page.finished(fold)
 
     def _fold_into(
         self,
@@ -323,36 +330,33 @@ class Projector:
         stop: int | None,
         progress: Progress | None,
     ) -> Place:
-        fold = self._resumed(store, place)
-        while True:
-            head = self._application.store.head().size if stop is None else stop
-            if place.position >= head:
-                return place
-            done = self._folded(fold, place, min(place.position + self._page, head))
-            store.commit(done)
-            place = done.after
-            if progress is not None:
-                progress(place.position, head)
+        with crew_of(self._worth(self._head(stop) - place.position)) as crew:
+            fold, begun = self._resumed(store, place, crew), None
+            while True:
+                head, ahead = self._head(stop), None
+                if place.position < head:
+                    until = min(place.position + self._page, head)
+                    ahead = entered(self._application, fold, place, until)
+                    place = ahead.after
+                if begun is not None:
+                    store.commit(begun.finished(fold))
+                    if progress is not None:
+                        progress(begun.after.position, head)
+                if ahead is None:
+                    return place
+                fold.begin(ahead.page)
+                begun = ahead
 
-    def _resumed(self, store: ProjectionStore, place: Place) -> LogFold:
+    def _head(self, stop: int | None) -> int:
+        return self._application.store.head().size if stop is None else stop
+
+    def _worth(self, entries: int) -> int:
+        """How many further processes to fold so many entries with."""
+        if self._processes is not None:
+            return self._processes
+        return fitting() if entries > self._page >= PAGE else 0
+
+    def _resumed(self, store: ProjectionStore, place: Place, crew: Crew | None = None) -> LogFold:
         parked = [row.seq for row in store.parked(place.generation)]
         prefix = Prefix(self._application, place.position, parked, cached=False)
-        return LogFold(self._definition, prefix, StoredRows(store, place.generation))
-
-    def _read(self, start: int, stop: int) -> Iterator[Record | Unreadable]:
-        try:
-            found: Sequence[Record] = self._application.records(start, stop)
-        except Unavailable:
-            raise  # keys that are not at hand are no fault of an entry
-        except LedgerError:
-            found = ()
-        if len(found) == stop - start:
-            yield from found
-            return
-        for seq in range(start, stop):
-            try:
-                yield self._application.record(seq)
-            except Unavailable:
-                raise
-            except LedgerError as error:
-                yield Unreadable(seq, error)
+        return LogFold(self._definition, prefix, StoredRows(store, place.generation), crew)

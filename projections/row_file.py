@@ -210,6 +210,9 @@ class RowFile(SQLiteTrackingRecorder):
             cursor.execute("SELECT generation FROM projection_heads")
             self._drop(cursor, [found[0] for found in cursor.fetchall()])
             cursor.execute("DELETE FROM projection_state")
+            cursor.execute("DROP TABLE projection_rows")
+            for table in TABLES:
+                cursor.execute(table)
             cursor.execute(f"PRAGMA user_version = {FORMAT}")
 
     def _secret(self, generation: int) -> SealingKey | None:

@@ -1,14 +1,17 @@
-"""The rows of subjects: made again when a page touches them, written where they differ."""
+"""The rows of subjects: made again when a page touches them, written where they differ.
+
+What other views are read by (lots, identity checks) is entered at once, from the records alone;
+what is made from the case comes when it is made.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from projections.deviation_rows import replace_rows
+from projections.deviation_rows import placed, replace_rows
 from projections.identities import checks_of, ever_stated, note
-from projections.kept import text_of
-from projections.sections import problems_in, sections_of
+from projections.subject_views import PROBLEMS
 from projections.tally import NOT_COUNTED, Counted, Tally, counted
 
 if TYPE_CHECKING:
@@ -16,31 +19,29 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ledger.rules.case import Case
-    from ledger.signing.strict_json import JsonObject
     from projections.kept import KeptRows, PageRows
+    from projections.subject_views import SubjectViews
 
 LOT_SUBJECTS: Final = "lot-subjects"
 """Finds the subjects whose records ever named a lot; the keys are lot and subject."""
 
-_PROBLEMS: Final = "problems"
 _MOST_HELD: Final = 256
 _LAST: Final = "~"
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is written of a subject: texts by projection, and what other rows were made from.
+    """What is written of a subject: texts by projection, deviations by place, what it counts as.
 
     ``texts`` is None where the rows are there and were not read.
     """
 
     texts: Mapping[str, str] | None
-    deviations: JsonObject
-    lots: frozenset[str]
+    deviations: Mapping[str, str]
     counted: Counted
 
 
-_NEW: Final = Standing({}, {}, frozenset(), NOT_COUNTED)
+_NEW: Final = Standing({}, {}, NOT_COUNTED)
 
 
 class SubjectRows:
@@ -51,35 +52,32 @@ class SubjectRows:
         self.tally = Tally(kept)
         self._held: dict[str, Standing] = {}
 
-    def refresh(self, rows: PageRows, case: Case, as_of: datetime) -> frozenset[str]:
-        """Make a subject's rows again; the lots that it names or ever named."""
-        subject, before, sections = case.subject, self._standing(case.subject), sections_of(case)
-        problems = problems_in(sections)
-        bodies: dict[str, JsonObject] = dict(sections)
-        if problems:
-            bodies[_PROBLEMS] = {_PROBLEMS: problems}
-        written = {name: text_of(body) for name, body in bodies.items()}
-        for name, body in bodies.items():
-            if before.texts is None or before.texts.get(name) != written[name]:
-                rows.put(name, subject, body, written[name])
-        if _PROBLEMS not in bodies and (before.texts is None or _PROBLEMS in before.texts):
-            rows.put(_PROBLEMS, subject, None)
-        replace_rows(rows, before.deviations, sections["deviations"])
-        lots = frozenset(ever_stated(case.records.facts.values(), "lot"))
-        for lot in lots - before.lots:
-            rows.put(LOT_SUBJECTS, f"{lot} {subject}", {})
-        after = counted(sections["disposition"], as_of)
-        self.tally.move(rows, subject, before.counted, after)
-        note(rows, subject, checks_of(case.records))
-        self._hold(subject, Standing(written, sections["deviations"], lots, after))
+    def enter(self, rows: PageRows, case: Case) -> set[str]:
+        """Enter what a subject is found by; the lots that it names or ever named."""
+        lots = ever_stated(case.records.facts.values(), "lot")
+        for lot in lots:
+            rows.put(LOT_SUBJECTS, f"{lot} {case.subject}", {})
+        note(rows, case.subject, checks_of(case.records))
         return lots
+
+    def replace(self, rows: PageRows, views: SubjectViews) -> None:
+        """Put a subject's rows in the place of those it had."""
+        subject, before = views.subject, self._standing(views.subject)
+        for name, text in views.texts.items():
+            if before.texts is None or before.texts.get(name) != text:
+                rows.write(name, subject, text)
+        if PROBLEMS not in views.texts and (before.texts is None or PROBLEMS in before.texts):
+            rows.put(PROBLEMS, subject, None)
+        replace_rows(rows, before.deviations, views.deviations)
+        self.tally.move(rows, subject, before.counted, views.counted)
+        self._hold(subject, Standing(views.texts, views.deviations, views.counted))
 
     def pass_time(self, rows: PageRows, subject: str, as_of: datetime) -> None:
         """Count a subject anew of whom nothing was recorded, but whose instant has come."""
         before = self._standing(subject)
         after = counted(self._kept.one("disposition", subject) or {}, as_of)
         self.tally.move(rows, subject, before.counted, after)
-        self._hold(subject, Standing(before.texts, before.deviations, before.lots, after))
+        self._hold(subject, Standing(before.texts, before.deviations, after))
 
     def naming(self, rows: PageRows, lot: str) -> list[str]:
         """The subjects whose records name a lot, or ever did."""
@@ -95,8 +93,7 @@ class SubjectRows:
             return _NEW
         return Standing(
             None,
-            self._kept.one("deviations", subject) or {},
-            frozenset(),
+            placed(self._kept.one("deviations", subject) or {}),
             counted(disposition, self.tally.as_of),
         )
 

@@ -13,7 +13,7 @@ from ledger.aggregates.trial_state import PRODUCT_USES
 from ledger.rules.deviation import TrialOverview
 from ledger.rules.deviations import TRIAL_RULES
 from ledger.rules.members import shapes
-from projections.deviation_rows import replace_rows
+from projections.deviation_rows import placed, replace_rows
 from projections.deviations import trial_deviations_view
 from projections.identities import shared
 from projections.kept import text_of
@@ -62,11 +62,11 @@ class TrialFindings:
         before, after = self._before(), _by_subject(found)
         for key in before.keys() - after.keys():
             rows.put(TRIAL_DEVIATIONS, key, None)
-            replace_rows(rows, before[key], {})
+            replace_rows(rows, placed(before[key]), {})
         for key, body in after.items():
             if key not in before or text_of(before[key]) != text_of(body):
                 rows.put(TRIAL_DEVIATIONS, key, body)
-                replace_rows(rows, before.get(key, {}), body)
+                replace_rows(rows, placed(before.get(key, {})), placed(body))
         problems = problems_in({TRIAL_DEVIATIONS: found})
         place = f"{TRIAL_DEVIATIONS}/{TRIAL_KEY}"
         rows.put(_PROBLEMS, place, {_PROBLEMS: problems} if problems else None)

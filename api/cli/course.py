@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from api.cli.options import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,7 +25,7 @@ def print_course(console: Console, found: Mapping[str, Any]) -> None:
     console.print(f"[bold]{header['subject']}[/bold]  " + ", ".join(str(a) for a in about if a))
     head = found["head"]
     console.print(
-        f"As of {head['as_of']}, from the first {head['size']} entries. "
+        f"As of {head['as_of']}, from the first {counted(head['size'], 'entry', 'entries')}. "
         f"Times are local ({header['time_zone']}).\n"
     )
     table = Table("occurred", "recorded", "seq", "event", "by", box=None, pad_edge=False)

@@ -22,7 +22,7 @@ from api.stamping import stamp_findings
 from ledger.events.conformance import Conformance
 from ledger.publication.publishing import read_policy
 from ledger.verification.__main__ import COULD_NOT_CHECK, DAMAGED, as_json, as_lines
-from ledger.verification.bundle import BundleEvidence, kind_of_bundle, verify_opened
+from ledger.verification.bundle import kind_of_bundle, opened_bundle, verify_opened
 from ledger.verification.cosignatures import Asked
 from ledger.verification.coverage import ELSEWHERE, INTEGRITY_ALONE
 from ledger.verification.dossier import verify_dossier
@@ -195,11 +195,12 @@ def _tell(report: VerificationReport, schema: list[str], *, kind: str, machine: 
 
 
 def _log(path: Path, given: Given) -> tuple[VerificationReport, list[str]]:
-    with BundleEvidence(path) as source:
-        payloads = None if given.integrity_only else Conformance()
+    payloads = None if given.integrity_only else Conformance()
+    jobs = 1 if given.integrity_only else given.jobs
+    with opened_bundle(path, jobs=jobs, payloads=payloads) as (source, crew):
         with progress_bar("Verifying entries") as progress:
             report = verify_opened(
-                source, trust=given.trust, progress=progress, asked=given.asked, jobs=given.jobs,
+                source, trust=given.trust, progress=progress, asked=given.asked, jobs=crew,
                 integrity_only=given.integrity_only, payloads=payloads,
             )  # fmt: skip
         if report.obstacle:

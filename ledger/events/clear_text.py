@@ -8,8 +8,10 @@ is what it is said to be. Sealed members are searched by nobody.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache, partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from marshmallow import Schema, fields, validate
 
@@ -34,6 +36,10 @@ SEARCHED: Final[Mapping[str, tuple[Identifier, ...]]] = MappingProxyType(
 """What each kind of field is searched for. In a scan and a pseudonym, which should be codes, words
 alone are taken for a name; in words a name counts that is said to be one. A scan may be a long
 number, so telephone numbers are not looked for in it."""
+
+_Place: TypeAlias = tuple[str | int, ...]
+_Found: TypeAlias = tuple[_Place, Identifier]
+_Search: TypeAlias = Callable[[Any], list[_Found]]
 
 _CODES: Final = frozenset(("scan", "pseudonym"))
 # Values of a correction carry no kind of their own: numbers, moments, codes with digits and hashes
@@ -72,12 +78,12 @@ def holds_words(schema: Schema, path: Sequence[str]) -> bool:
     return not isinstance(here, Schema) and kind_of(here) == "text"
 
 
-def identifiers_in(schema: Schema, data: JsonObject) -> Iterator[tuple[str, Identifier]]:
+def identifiers_in(schema: Schema, data: JsonObject) -> list[tuple[str, Identifier]]:
     """The members of a payload in clear that seem to hold a direct identifier, as JSON pointers."""
-    for name, field in schema.fields.items():
-        key = field.data_key or name
-        if key in data and "x-sealed" not in field.metadata:
-            yield from _member(field, data[key], pointer("data", key))
+    return [
+        (pointer("data") + "".join(map(pointer, place)), found)
+        for place, found in _of_payload(schema)(data)
+    ]
 
 
 def refuse_identifiers(type_name: str, schema: Schema, data: JsonObject) -> None:
@@ -94,35 +100,83 @@ def refuse_identifiers(type_name: str, schema: Schema, data: JsonObject) -> None
         )
 
 
-def _member(
-    field: fields.Field[object], value: JsonValue, where: str
-) -> Iterator[tuple[str, Identifier]]:
+@cache
+def _of_payload(schema: Schema) -> _Search:
+    """What searches a payload; made once for each schema, so that none is looked through again."""
+    clear = {key: one for key, one in _keyed(schema) if "x-sealed" not in one.metadata}
+    return _of_object(clear) or _nowhere
+
+
+def _keyed(schema: Schema) -> list[tuple[str, fields.Field[Any]]]:
+    return [(field.data_key or name, field) for name, field in schema.fields.items()]
+
+
+def _of_field(field: fields.Field[Any]) -> _Search | None:
+    """What searches a member; None for one in which nothing is searched."""
     if isinstance(field, fields.Nested):
-        for name, inner in field.schema.fields.items():
-            key = inner.data_key or name
-            if isinstance(value, dict) and key in value:
-                yield from _member(inner, value[key], f"{where}{pointer(key)}")
-        return
+        return _of_object(dict(_keyed(field.schema)))
     if isinstance(field, fields.List):
-        for index, item in enumerate(value if isinstance(value, list) else ()):
-            yield from _member(field.inner, item, f"{where}/{index}")
-        return
+        return _of_list(field.inner)
     kind = kind_of(field)
-    if kind is not None:
-        for place, words in _strings(value, where):
-            if kind != "any value" or _NO_WORDS.fullmatch(words) is None:
-                yield from ((place, found) for found in _found(words, kind))
+    return None if kind is None else partial(_in_words, kind)
 
 
-def _strings(value: JsonValue, where: str) -> Iterator[tuple[str, str]]:
+def _of_object(members: Mapping[str, fields.Field[Any]]) -> _Search | None:
+    every = [(key, _of_field(field)) for key, field in members.items()]
+    searched = [(key, inner) for key, inner in every if inner is not None]
+    if not searched:
+        return None
+
+    def search(value: JsonValue) -> list[_Found]:
+        if not isinstance(value, dict):
+            return []
+        return [
+            ((key, *place), found)
+            for key, inner in searched
+            if key in value
+            for place, found in inner(value[key])
+        ]
+
+    return search
+
+
+def _of_list(item: fields.Field[Any]) -> _Search | None:
+    inner = _of_field(item)
+    if inner is None:
+        return None
+
+    def search(value: JsonValue) -> list[_Found]:
+        return [
+            ((index, *place), found)
+            for index, one in enumerate(value if isinstance(value, list) else ())
+            for place, found in inner(one)
+        ]
+
+    return search
+
+
+def _nowhere(_value: JsonValue) -> list[_Found]:
+    return []
+
+
+def _in_words(kind: str, value: JsonValue) -> list[_Found]:
+    return [
+        (place, found)
+        for place, words in _strings(value)
+        if kind != "any value" or _NO_WORDS.fullmatch(words) is None
+        for found in _found(words, kind)
+    ]
+
+
+def _strings(value: JsonValue, place: _Place = ()) -> Iterator[tuple[_Place, str]]:
     if isinstance(value, str):
-        yield where, value
+        yield place, value
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _strings(item, f"{where}/{index}")
+            yield from _strings(item, (*place, index))
     elif isinstance(value, dict):
         for name, item in value.items():
-            yield from _strings(item, f"{where}{pointer(name)}")
+            yield from _strings(item, (*place, name))
 
 
 def _found(words: str, kind: str) -> Iterator[Identifier]:

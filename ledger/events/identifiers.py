@@ -31,6 +31,7 @@ class Identifier(StrEnum):
 
 _CHINESE_DIGITS: Final = str.maketrans("〇零一二三四五六七八九", "00123456789")
 _CHINESE_NUMBER: Final = re.compile("[〇零一二三四五六七八九](?: ?[〇零一二三四五六七八九]){6,}")
+_BLANKS: Final = dict.fromkeys(map(ord, "\t\n\r"), " ")
 _DASHES: Final = dict.fromkeys((*range(0x2010, 0x2016), 0x2212), "-")
 
 
@@ -40,6 +41,8 @@ def plain(text: str) -> str:
     Full-width and other digits become ASCII digits (Unicode NFKC and decimal values), dashes
     hyphens, every blank a space; Chinese numerals do so where seven or more stand in a row.
     """
+    if text.isascii():
+        return text.translate(_BLANKS)
     folded = unicodedata.normalize("NFKC", text).translate(_DASHES)
     seen = "".join(map(_seen, folded))
     return _CHINESE_NUMBER.sub(lambda found: found[0].translate(_CHINESE_DIGITS), seen)
@@ -47,7 +50,7 @@ def plain(text: str) -> str:
 
 def _seen(character: str) -> str:
     if character.isascii():
-        return " " if character in "\t\n\r" else character
+        return character.translate(_BLANKS)
     category = unicodedata.category(character)
     if category in ("Cf", "Mn", "Cc"):
         return ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.errors import IntegrityFailure, RejectedInput
-from ledger.log.entry import MAX_ENTRY_BYTES, ZERO_HASH, Entry, entry_hash
+from ledger.log.entry import MAX_ENTRY_BYTES, ZERO_HASH, Entry, entry_hash, link_hash_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,7 +74,7 @@ def advance(link: Link) -> tuple[ChainHead, StreamHead]:
     entry = link.entry
     return (
         ChainHead(size=entry.seq + 1, hash=entry_hash(link.data), recorded_at=entry.recorded_at),
-        StreamHead(size=entry.stream_seq + 1, link=entry.link_hash()),
+        StreamHead(size=entry.stream_seq + 1, link=link_hash_in(link.data)),
     )
 
 

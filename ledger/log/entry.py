@@ -33,6 +33,7 @@ _BEHIND = re.compile(
     r'"stream_seq":(0|[1-9][0-9]{0,14})\}'
 )
 _LINK_BEGINS = b'"statement":'
+_UNESCAPED = bytes({*range(0x20, 0x7F)} - {ord("\\")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def parse_entry(data: bytes) -> Entry:
 
 def _plain(data: bytes) -> Entry | None:
     """Read an entry that needs no escapes; None for any other, which the general reader judges."""
-    if not data.isascii():
+    if data.translate(None, _UNESCAPED):
         return None
     text = data.decode("ascii")
     before = _BEFORE.match(text)
@@ -105,11 +106,11 @@ def _plain(data: bytes) -> Entry | None:
     start = before.end()
     end = text.find('"', start)
     behind = _BEHIND.fullmatch(text, end) if end >= 0 else None
-    statement = text[start:end]
-    if behind is None or "\\" in statement or not statement.isprintable():
+    if behind is None:
         return None
     prev, recorded_at, seq = before.groups()
     stream, stream_prev, stream_seq = behind.groups()
+    statement = text[start:end]
     return Entry(int(seq), recorded_at, prev, stream, int(stream_seq), stream_prev, statement)
 
 

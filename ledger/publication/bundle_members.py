@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from ledger.errors import IntegrityFailure, LedgerError
 from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.note import split_note
-from ledger.log.proof import Receipt
-from ledger.log.tiles import node_fetcher
-from ledger.log.tree import inclusion_path, leaf_hash, root_of, verify_inclusion
+from ledger.log.tree import leaf_hash, root_of, verify_inclusion
+from ledger.recording.proving import Prover
 from ledger.signing.strict_json import JsonObject, JsonValue, canonical
+from ledger.storage.tree_reader import StoredTree
 from ledger.verification.archive import Member
 from ledger.verification.bundle_publication import response_name
 from ledger.verification.bundle_receipts import has_receipt, receipt_name
@@ -19,9 +20,10 @@ from ledger.verification.evidence import all_published, all_rows, all_timestamps
 from ledger.verification.reading import read_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from ledger.log.tree import NodeFetcher
+    from ledger.publication.inventory import Inventory
+    from ledger.recording.proving import Nodes
     from ledger.verification.evidence import EvidenceSource, PublishedSource, StoredPublished
 
 MOST_RECEIPTS: Final = 100_000
@@ -64,21 +66,26 @@ def published_members(
             for one in tallies
         ]
         yield Member.of("tallies.jsonl", b"".join(lines))
-    for stamp in all_timestamps(published):
-        yield Member(response_name(stamp.size), partial(_response, published, stamp.size))
 
 
-def receipt_members(source: EvidenceSource, size: int, note: str) -> Iterator[Member]:
-    """A receipt under the bundle's checkpoint for each entry that is shown on its own.
+def take_responses(inventory: Inventory, published: PublishedSource | None) -> None:
+    """Take what the time-stamping authority answered, as it is kept.
+
+    Raises IntegrityFailure ``bundle.damaged`` for what has no place.
+    """
+    if published is not None:
+        names = (response_name(stamp.size) for stamp in all_timestamps(published))
+        inventory.take_each(names, partial(_response, published))
+
+
+def take_receipts(inventory: Inventory, source: EvidenceSource, size: int, note: str) -> int:
+    """Take a receipt under the bundle's checkpoint for each entry that is shown on its own.
 
     Where a damaged store gives none that holds, there is none; the damage is named elsewhere.
     """
-    root = parse_checkpoint(split_note(note)[0]).root
-    node = node_fetcher(_SourceTree(size, source))
-    read = partial(_receipt, source, size=size, note=note, node=node, root=root)
-    for seq in _with_receipt(source, size):
-        if read(seq):
-            yield Member(receipt_name(seq), partial(read, seq))
+    receipts = _Receipts(source, size, note)
+    found = map(receipt_name, islice(_with_receipt(source, size), MOST_RECEIPTS))
+    return inventory.take_each(filter(receipts.read, found), receipts.read)
 
 
 def _published_lines(
@@ -124,49 +131,65 @@ def _timestamp_lines(
     counts["timestamps"] = count
 
 
-def _response(published: PublishedSource, size: int) -> list[bytes]:
+def _response(published: PublishedSource, name: str) -> list[bytes]:
+    size = _number(name)
     stamps = published.timestamps(size - 1, 1)
     if not stamps or not isinstance(stamps[0].response, bytes):
         raise damaged(f"The time stamp of size {size} cannot be read.")
     return [stamps[0].response]
 
 
-def _with_receipt(source: EvidenceSource, size: int) -> list[int]:
-    found: list[int] = []
+def _with_receipt(source: EvidenceSource, size: int) -> Iterator[int]:
     for page in all_rows(source):
         for row in page:
-            if not 0 <= row.seq < size or len(found) >= MOST_RECEIPTS:
+            if not 0 <= row.seq < size:
                 break
             named = None if row.columns is None else row.columns.topic
             if named is None:
                 event = read_row(row).event
                 named = None if event is None else event.type
             if isinstance(named, str) and has_receipt(named):
-                found.append(row.seq)
-    return found
+                yield row.seq
 
 
-def _receipt(
-    source: EvidenceSource, seq: int, *, size: int, note: str, node: NodeFetcher, root: bytes
-) -> list[bytes]:
-    rows = source.rows(seq - 1, 1)
-    data = rows[0].data if rows and rows[0].seq == seq else None
-    if not isinstance(data, bytes):
-        return []
-    try:
-        path = inclusion_path(seq, size, node)
-        verify_inclusion(index=seq, size=size, leaf=leaf_hash(data), path=path, root=root)
-    except LedgerError:
-        return []
-    return [Receipt(seq, tuple(path), note).text().encode()]
+def _number(name: str) -> int:
+    """The number that names a member: a position, or a size."""
+    return int(name.partition("/")[2].partition(".")[0])
 
 
-class _SourceTree:
-    """The tree of a source at a size, as proofs are built from it."""
+class _Receipts:
+    """Makes receipts under one checkpoint; they share the nodes of its tree."""
 
-    def __init__(self, size: int, source: EvidenceSource) -> None:
-        self.size = size
+    def __init__(self, source: EvidenceSource, size: int, note: str) -> None:
+        self._source, self._note = source, note
+        self._tree = StoredTree(size, _Tiles(source))
+        self._root = parse_checkpoint(split_note(note)[0]).root
+        self._nodes: Nodes = {}
+
+    def read(self, name: str) -> list[bytes]:
+        """The receipt of that name; nothing where the entry, or a proof that holds, is missing."""
+        seq, size = _number(name), self._tree.size
+        rows = self._source.rows(seq - 1, 1)
+        data = rows[0].data if rows and rows[0].seq == seq else None
+        if not isinstance(data, bytes):
+            return []
+        try:
+            # A prover keeps the tiles it has read, so each receipt has its own.
+            receipt = Prover(self._tree, self._nodes).receipt(seq, size=size, note=self._note)
+            verify_inclusion(
+                index=seq, size=size, leaf=leaf_hash(data), path=receipt.path, root=self._root
+            )
+        except LedgerError:
+            return []
+        return [receipt.text().encode()]
+
+
+class _Tiles:
+    """The tree as a source has stored it; the roots along its right edge are worked out once."""
+
+    def __init__(self, source: EvidenceSource) -> None:
         self._source = source
+        self._roots: dict[tuple[int, int, int], list[bytes]] = {}
 
     def full_tile(self, level: int, index: int) -> bytes:
         """A full tile's bytes."""
@@ -175,13 +198,17 @@ class _SourceTree:
             raise damaged(f"The tile {index} of level {level} cannot be read.")
         return stored.hashes
 
-    def tile_roots(self, level: int, first: int, count: int) -> Sequence[bytes]:
+    def tile_roots(self, level: int, first: int, count: int) -> list[bytes]:
         """Roots of consecutive full tiles."""
-        return [
-            root_of(_hashes(self.full_tile(level, index))) for index in range(first, first + count)
-        ]
+        known = self._roots.get((level, first, count))
+        if known is None:
+            known = self._roots[level, first, count] = [
+                root_of(_hashes(self.full_tile(level, index)))
+                for index in range(first, first + count)
+            ]
+        return known
 
-    def leaf_hashes(self, first: int, count: int) -> Sequence[bytes]:
+    def leaf_hashes(self, first: int, count: int) -> list[bytes]:
         """Leaf hashes of consecutive entries."""
         rows = self._source.rows(first - 1, count)
         found = [leaf_hash(row.data) for row in rows if isinstance(row.data, bytes)]

@@ -7,7 +7,6 @@ verification of the database would have seen. The same log and the same pages gi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -15,23 +14,25 @@ from ledger.errors import Unavailable
 from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.entry import entry_hash
 from ledger.log.note import split_note
-from ledger.log.tiles import full_tiles, tile_path
+from ledger.log.tiles import full_tiles, parse_tile_path, tile_path
 from ledger.publication.bundle_members import (
     damaged,
     json_line,
     published_members,
-    receipt_members,
+    take_receipts,
+    take_responses,
 )
+from ledger.publication.inventory import Inventory
 from ledger.publication.redaction import ASKED, Redaction
 from ledger.signing.rfc3339 import parse_recorded_at
 from ledger.signing.strict_json import JsonObject, JsonValue, canonical
-from ledger.verification.archive import Measured, Member, measure, write_archive
+from ledger.verification.archive import Member
 from ledger.verification.bundle_publication import whole_note
 from ledger.verification.bundle_schemas import SCHEMAS
 from ledger.verification.concealed import CONCEALED
 from ledger.verification.evidence import all_checkpoints, all_published, all_rows
 from ledger.verification.genesis import stated_keys
-from ledger.verification.manifest import FORMAT, LOG, MANIFEST, manifest_bytes
+from ledger.verification.manifest import FORMAT, LOG
 from ledger.verification.reading import read_row
 from ledger.verification.stamps import checkpoint_text
 
@@ -174,22 +175,21 @@ def write_bundle(
         Member("entries.jsonl", lambda: _entry_lines(source, size, counts)),
         Member("openings.jsonl", lambda: _opening_lines(source, size, counts, redaction)),
         *published_members(published, counts),
-        *receipt_members(source, size, note),
-        *_tiles(source, size),
         *_protocols(source),
         *_optional({SCHEMAS: beside.schemas, "policy.txt": beside.policy}),
         *(Member.of(name, content) for name, content in beside.shown.items()),
         *(Member(name, chunks) for name, chunks in beside.streamed.items() if not beside.leave),
     ]
-    measured = [(member, measure(member)) for member in members]
-    for kind, folder in (("tiles", "tile/"), ("receipts", "receipts/")):
-        counts[kind] = sum(member.name.startswith(folder) for member in members)
-    value = _manifest(source, size, note, beside)
-    value["redaction"] = redaction.stated(*beside.withheld)
-    if beside.doubt is not None:
-        value["doubt"] = beside.doubt
-    manifest = finish(out, {**value, "counts": counts}, measured)
-    return Bundled(size, str(value["head"]), manifest, len(members) + 1)
+    with Inventory(members) as inventory:
+        take_responses(inventory, published)
+        counts["tiles"] = _take_tiles(inventory, source, size)
+        counts["receipts"] = take_receipts(inventory, source, size, note)
+        value = _manifest(source, size, note, beside)
+        value["redaction"] = redaction.stated(*beside.withheld)
+        if beside.doubt is not None:
+            value["doubt"] = beside.doubt
+        manifest = inventory.write(out, {**value, "counts": counts})
+        return Bundled(size, str(value["head"]), manifest, len(inventory))
 
 
 def _manifest(source: EvidenceSource, size: int, note: str, beside: Beside) -> JsonObject:
@@ -217,15 +217,6 @@ def _optional(members: Mapping[str, bytes | None]) -> Iterator[Member]:
     for name, content in members.items():
         if content is not None:
             yield Member.of(name, content)
-
-
-def finish(out: BinaryIO, value: JsonObject, members: list[tuple[Member, Measured]]) -> str:
-    """Write members and the manifest over them; give the manifest's SHA-256 (hex)."""
-    listed: JsonObject = {m.name: {"bytes": m.size, "sha256": m.sha256} for _, m in members}
-    data = manifest_bytes({**value, "members": listed})
-    manifest = Member.of(MANIFEST, data)
-    write_archive(out, [*members, (manifest, measure(manifest))])
-    return sha256(data).hexdigest()
 
 
 def bundled_checkpoint(
@@ -344,22 +335,22 @@ def _types(source: EvidenceSource, first: int, last: int) -> dict[int, str]:
     return {read.seq: read.event.type for read in reads if read.event is not None}
 
 
-def _tiles(source: EvidenceSource, size: int) -> Iterator[Member]:
-    for level in range(_TILE_LEVELS):
-        for index in range(full_tiles(level, size)):
-            stored = source.tile(level, index)
-            if stored is not None:
-                yield Member(tile_path(level, index), _tile_chunks(source, level, index))
+def _take_tiles(inventory: Inventory, source: EvidenceSource, size: int) -> int:
+    found = (
+        tile_path(level, index)
+        for level in range(_TILE_LEVELS)
+        for index in range(full_tiles(level, size))
+        if source.tile(level, index) is not None
+    )
 
-
-def _tile_chunks(source: EvidenceSource, level: int, index: int) -> Callable[[], Iterable[bytes]]:
-    def chunks() -> Iterable[bytes]:
-        stored = source.tile(level, index)
+    def read(name: str) -> Iterable[bytes]:
+        tile = parse_tile_path(name)
+        stored = None if tile.level is None else source.tile(tile.level, tile.index)
         if stored is None or not isinstance(stored.hashes, bytes):
-            raise damaged(f"The tile {tile_path(level, index)} cannot be read.")
+            raise damaged(f"The tile {name} cannot be read.")
         return (stored.hashes,)
 
-    return chunks
+    return inventory.take_each(found, read)
 
 
 def _protocols(source: EvidenceSource) -> Iterator[Member]:

@@ -9,13 +9,14 @@ from ledger.errors import IntegrityFailure, LedgerError, RejectedInput
 from ledger.log.checkpoint import parse_checkpoint
 from ledger.log.note import split_note
 from ledger.publication.bundle_members import json_line
-from ledger.publication.bundling import Beside, Bundled, finish, vocabulary_bytes
+from ledger.publication.bundling import Beside, Bundled, vocabulary_bytes
+from ledger.publication.inventory import Inventory
 from ledger.publication.redaction import Redaction
 from ledger.record import read_record
 from ledger.recording.admission import Commitment
 from ledger.signing.authority import self_certified
 from ledger.storage.tree_reader import StoredTree
-from ledger.verification.archive import Member, measure
+from ledger.verification.archive import Member
 from ledger.verification.dossier import DOES_NOT_PROVE, PROVES
 from ledger.verification.manifest import DOSSIER, FORMAT
 
@@ -128,7 +129,8 @@ def write_dossier(  # noqa: PLR0913 - one parameter a part
         "trial": ledger.trial,
         "vkey": str(ledger.keys.vkey),
     }
-    manifest = finish(out, value, [(member, measure(member)) for member in members])
+    with Inventory(members) as inventory:
+        manifest = inventory.write(out, value)
     return Bundled(last.size, commitments[-1].sha256, manifest, len(members) + 1)
 
 

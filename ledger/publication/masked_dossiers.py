@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from ledger.errors import IntegrityFailure, LedgerError, RejectedInput
 from ledger.publication.bundle_members import json_line
-from ledger.publication.bundling import Beside, Bundled, finish, vocabulary_bytes
+from ledger.publication.bundling import Beside, Bundled, vocabulary_bytes
 from ledger.publication.dossiers import opening_lines
+from ledger.publication.inventory import Inventory
 from ledger.publication.redaction import Redaction
 from ledger.recording.admission import DOSSIER_ISSUED, Commitment
 from ledger.signing.authority import self_certified
 from ledger.signing.register import Register
-from ledger.verification.archive import Member, measure
+from ledger.verification.archive import Member
 from ledger.verification.links import member_of
 from ledger.verification.manifest import DOSSIER, FORMAT
 from ledger.verification.masked_dossier import (
@@ -132,7 +133,8 @@ def write_masked_dossier(
             if purpose in redaction.purposes
         ],
     }
-    manifest = finish(out, value, [(member, measure(member)) for member in members])
+    with Inventory(members) as inventory:
+        manifest = inventory.write(out, value)
     return Bundled(committed.seq + 1, committed.sha256, manifest, len(members) + 1)
 
 

@@ -15,12 +15,13 @@ from ledger.log.entry import entry_hash
 from ledger.log.tree import leaf_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ledger.application import LedgerApplication
     from ledger.log.note import VerifierKey
     from ledger.log.tree import Frontier
     from ledger.record import Record
+    from ledger.recording.log_end import LogEnd
 
 MOST_FOLLOWED: Final = 5_000
 """Most entries followed one by one; behind by more, everything is read anew."""
@@ -28,16 +29,18 @@ MOST_FOLLOWED: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class CommittedSource:
-    """The records before a head: what another process adds meanwhile is not seen half.
+    """The records before the end: what another process adds meanwhile is not seen half.
 
     Whether something was erased the writer looks before each group, not at each stream.
     """
 
     application: LedgerApplication
-    size: Callable[[], int]
+    end: LogEnd
 
     def stream(self, name: str) -> Sequence[Record]:
         """The records of one stream, in order."""
+        if not self.end.stream_head(name).size:  # which whoever begins a stream asks anyhow
+            return ()
         return self._before(self.application.stream_as_read(name))
 
     def of_types(self, types: Sequence[str]) -> Sequence[Record]:
@@ -45,7 +48,7 @@ class CommittedSource:
         return self._before(self.application.of_types(types))
 
     def _before(self, records: Sequence[Record]) -> Sequence[Record]:
-        size = self.size()
+        size = self.end.head.size
         if not records or records[-1].seq < size:
             return records
         return [record for record in records if record.seq < size]

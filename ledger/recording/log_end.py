@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ledger.log.chain import ChainHead, StreamHead
 from ledger.log.checkpoint import Checkpoint, sign_checkpoint
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ledger.record import Record
     from ledger.recording.admission import Extension
     from ledger.signing.ledger_keys import LedgerKeys
+
+MOST_STREAMS: Final = 16_384
+"""Most streams whose ends are kept in mind; more than that, and they are asked for anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,12 @@ class LogEnd:
 
     def stream_head(self, stream: str) -> StreamHead:
         """Where a stream ends."""
-        return self._stream_heads.get(stream) or self._application.store.stream_head(stream)
+        found = self._stream_heads.get(stream)
+        if found is None:
+            if len(self._stream_heads) >= MOST_STREAMS:
+                self._stream_heads = {}
+            found = self._stream_heads[stream] = self._application.store.stream_head(stream)
+        return found
 
     def load(self) -> None:
         """Read everything anew; the database must extend what this process last saw.

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ledger.errors import RejectedInput
 from ledger.log.lexical import HASH_SIZE
 from ledger.log.proof import Receipt
 from ledger.log.tiles import TILE_HEIGHT, TILE_WIDTH, tile_hashes
-from ledger.log.tree import inclusion_path, node_hash
+from ledger.log.tree import node_hash
 
 if TYPE_CHECKING:
     from ledger.storage.tree_reader import StoredTree
@@ -27,31 +28,57 @@ class Prover:
 
     def __init__(self, tree: StoredTree, nodes: Nodes) -> None:
         self._tree = tree
-        self._nodes = nodes
+        self._complete = nodes
+        self._edge: Nodes = {}
+        self._paths: dict[tuple[int, int], tuple[bytes, ...]] = {}
         self._tiles: dict[tuple[int, int], bytes] = {}
 
     def receipt(self, seq: int, *, size: int, note: str) -> Receipt:
-        """The receipt of an entry under a checkpoint of a tree of ``size`` leaves."""
-        path = tuple(inclusion_path(seq, size, self._node))
-        if len(self._nodes) > MOST_NODES:
-            self._nodes.clear()
+        """The receipt of an entry under the checkpoint of this tree, which has ``size`` leaves.
+
+        Raises RejectedInput ``tree.out-of-range`` for another size, or an entry beyond it.
+        """
+        if not 0 <= seq < size == self._tree.size:
+            raise RejectedInput(
+                "tree.out-of-range", f"Entry {seq} is not in this tree of size {self._tree.size}."
+            )
+        path = self._path(0, seq)
+        if len(self._complete) > MOST_NODES:
+            self._complete.clear()
         return Receipt(index=seq, path=path, checkpoint_note=note)
 
-    def _node(self, level: int, index: int) -> bytes:
-        known = self._nodes.get((level, index))
-        if known is not None:
-            return known
-        tile_level, height = divmod(level, TILE_HEIGHT)
-        if height:
-            found = node_hash(
-                self._node(level - 1, 2 * index), self._node(level - 1, 2 * index + 1)
-            )
-        else:
-            tile, offset = divmod(index, TILE_WIDTH)
-            hashes = self._tile(tile_level, tile)
-            found = hashes[offset * HASH_SIZE : (offset + 1) * HASH_SIZE]
-        self._nodes[level, index] = found
+    def _path(self, level: int, at: int) -> tuple[bytes, ...]:
+        """The siblings from a place up to the root, as RFC 9162 section 2.1.3.2 meets them.
+
+        Both below a place share what lies above it.
+        """
+        found = self._paths.get((level, at))
+        if found is None:
+            last, sibling = self._tree.size - 1 >> level, at ^ 1
+            found = self._path(level + 1, at >> 1) if last else ()
+            if sibling <= last:
+                found = (self._node(level, sibling), *found)
+            self._paths[level, at] = found
         return found
+
+    def _node(self, level: int, index: int) -> bytes:
+        """The hash over the leaves below a place, fewer at the right edge than elsewhere."""
+        complete = (index + 1) << level <= self._tree.size
+        nodes = self._complete if complete else self._edge
+        found = nodes.get((level, index))
+        if found is None:
+            found = nodes[level, index] = self._made(level, index, complete=complete)
+        return found
+
+    def _made(self, level: int, index: int, *, complete: bool) -> bytes:
+        tile_level, height = divmod(level, TILE_HEIGHT)
+        if complete and not height:
+            tile, offset = divmod(index, TILE_WIDTH)
+            return self._tile(tile_level, tile)[offset * HASH_SIZE : (offset + 1) * HASH_SIZE]
+        left, right = 2 * index, 2 * index + 1
+        if right << (level - 1) >= self._tree.size:
+            return self._node(level - 1, left)
+        return node_hash(self._node(level - 1, left), self._node(level - 1, right))
 
     def _tile(self, level: int, index: int) -> bytes:
         if (level, index) not in self._tiles:

@@ -95,31 +95,28 @@ class RemoteWriter:
         self, submissions: Sequence[Submission | Commitment], now: datetime
     ) -> list[Future[Receipted] | LedgerError]:
         """Send several in one parcel; each gets its future, or why it is not taken."""
-        taken: list[Future[Receipted] | LedgerError] = []
-        for submission in submissions:
-            try:
-                taken.append(self._enter(submission, now))
-            except LedgerError as error:
-                taken.append(error)
+        there = self._connected.wait(CONNECT_SECONDS)
+        with self._gate:
+            taken = [self._enter(one, now) if there else away() for one in submissions]
         self._flush()
         return taken
 
-    def _enter(self, submission: Submission | Commitment, now: datetime) -> Future[Receipted]:
+    def _enter(
+        self, submission: Submission | Commitment, now: datetime
+    ) -> Future[Receipted] | LedgerError:
+        """Put one beside what is to be sent; the gate is held."""
+        if self._refusal is not None:
+            return self._refusal
+        if self._stopped:
+            return Unavailable("writer.stopped", "The ledger is shutting down.")
+        if len(self._pending) >= QUEUE_LIMIT:
+            return busy()
+        if self._connection is None:
+            return away()
         future: Future[Receipted] = Future()
-        if not self._connected.wait(CONNECT_SECONDS):
-            raise away()
-        with self._gate:
-            if self._refusal is not None:
-                raise self._refusal
-            if self._stopped:
-                raise Unavailable("writer.stopped", "The ledger is shutting down.")
-            if len(self._pending) >= QUEUE_LIMIT:
-                raise busy()
-            if self._connection is None:
-                raise away()
-            self._last += 1
-            self._pending[self._last] = future
-            self._outgoing.append(Asked(self._last, submission, now))
+        self._last += 1
+        self._pending[self._last] = future
+        self._outgoing.append(Asked(self._last, submission, now))
         return future
 
     def refuse(self, error: LedgerError) -> None:

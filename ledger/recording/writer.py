@@ -286,7 +286,9 @@ class Writer:
             before=before, after=grown.head, checkpoint=grown.note, tiles=grown.tiles, openings=rows
         )
         try:
-            self._application.record_group(extension.records, commit)
+            self._application.record_group(
+                extension.records, commit, entries=[link.data for link in extension.links]
+            )
         except HeadMoved:
             raise
         except PersistenceError as error:
@@ -326,8 +328,7 @@ class Writer:
 
     def _refold(self) -> None:
         self._revision = self._application.current()
-        source = CommittedSource(self._application, lambda: self._end.head.size)
-        state = TrialState(self._definition, source)
+        state = TrialState(self._definition, CommittedSource(self._application, self._end))
         # Web threads look keys up in it; built by one of them it could miss a later entry.
         _ = state.register
         self._state = state

@@ -136,9 +136,11 @@ def digests_of(data: JsonObject) -> list[str]:
     if "..." in data:
         raise RejectedInput("sealed.reserved-name", "The name ... is reserved.", where="/data/...")
     for name, value in data.items():
-        if name != DIGESTS:
+        if isinstance(value, dict | list) and name != DIGESTS:
             _refuse_nested(value)
-    found = data.get(DIGESTS, [])
+    if DIGESTS not in data:
+        return []
+    found = data[DIGESTS]
     digests = (
         [item for item in found if isinstance(item, str) and _DIGEST.fullmatch(item)]
         if isinstance(found, list)

@@ -293,6 +293,8 @@ def signing_input(statement: Statement, signature: Signature) -> bytes:
 
     Re-encoding is exact, for only the canonical base64url spelling was accepted.
     """
+    if not statement.text.startswith("{"):
+        return statement.text.rpartition(".")[0].encode("ascii")
     header = base64url.encode_bytes(signature.protected)
     return header + b"." + base64url.encode_bytes(statement.payload)
 

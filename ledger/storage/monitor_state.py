@@ -80,6 +80,10 @@ class MonitorState:
         )
         return found[0] if found else None
 
+    def rename(self, seq: int, event_id: bytes | None) -> None:
+        """Keep another event id for an entry, or none."""
+        self._all("UPDATE entries SET event_id = ? WHERE seq = ?", event_id, seq)
+
     def verified(self, below: int) -> Sequence[tuple[int, str]]:
         """Size and note of the checkpoints found sound that are smaller than a size."""
         return self._all("SELECT size, note FROM verified WHERE size < ? ORDER BY size", below)

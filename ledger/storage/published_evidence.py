@@ -103,7 +103,7 @@ class PublishedFile:
         apart = f"NOT {_PUBLISHED} ORDER BY size"
         rows = self._rows("cosignatures", apart, limit, columns="size, vkey, NULL")
         rows = rows or self._rows("cosignatures", apart, limit, columns="size, NULL, NULL")
-        return [StoredCosignature(*row) for row in rows]
+        return [StoredCosignature(*row) for row in rows or ()]
 
     def timestamps(self, after: int | None, limit: int) -> Sequence[StoredTimestamp]:
         """The next time stamps."""
@@ -114,7 +114,7 @@ class PublishedFile:
         """What the file counted; None when it cannot be read at all, which is a fault."""
         if self._unreadable is not None:
             return None
-        return [StoredTally(*row) for row in self._rows("tallies", "TRUE", _MOST_LINES)]
+        return [StoredTally(*row) for row in self._rows("tallies", "TRUE", _MOST_LINES) or ()]
 
     def _problems(self) -> Iterator[tuple[str, str]]:
         for (text,) in self._copy.execute(f"PRAGMA integrity_check({_MOST_LISTED})").fetchall():
@@ -134,13 +134,13 @@ class PublishedFile:
 
     def _each(self, table: str, condition: str, limit: int) -> list[tuple[Any, ...]]:
         """The rows of a query; one that cannot be read comes as `UNREADABLE` behind its key."""
-        try:
-            return self._asked(table, condition, limit)
-        except sqlite3.Error:
-            found: list[tuple[Any, ...]] = []
+        found = self._rows(table, condition, limit)
+        if found is not None:
+            return found
+        found = []
         key, number = _KEYS[table], _COLUMNS[table].count(",") + 1
         one = " AND ".join(f"{column} = ?" for column in key)
-        for values in self._rows(table, condition, limit, columns=", ".join(key)):
+        for values in self._rows(table, condition, limit, columns=", ".join(key)) or ():
             unreadable = (*values, *[UNREADABLE] * (number - len(key)))
             found += self._rows(table, one, 1, values=values) or [unreadable]
         return found
@@ -153,27 +153,17 @@ class PublishedFile:
         *,
         columns: str | None = None,
         values: Sequence[object] = (),
-    ) -> list[tuple[Any, ...]]:
-        try:
-            return self._asked(table, condition, limit, columns=columns, values=values)
-        except sqlite3.Error:
-            return []  # a damaged page or a missing table: named among the faults
-
-    def _asked(
-        self,
-        table: str,
-        condition: str,
-        limit: int,
-        *,
-        columns: str | None = None,
-        values: Sequence[object] = (),
-    ) -> list[tuple[Any, ...]]:
+    ) -> list[tuple[Any, ...]] | None:
+        """None for a damaged page or a missing table, which are named among the faults."""
         if self._unreadable is not None:
             return []
         # Table, columns and numbers are our own; nothing stored is ever put into the text.
         wanted = columns or _COLUMNS[table]
         sql = f"SELECT {wanted} FROM {table} WHERE {condition} LIMIT {limit}"  # noqa: S608
-        return self._copy.execute(sql, values).fetchall()
+        try:
+            return self._copy.execute(sql, values).fetchall()
+        except sqlite3.Error:
+            return None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from eventsourcing.sqlite import (
@@ -35,12 +36,19 @@ if TYPE_CHECKING:
 LOCK_SECONDS = 10
 """How long a writer waits for another process's transaction before it gives up."""
 
+AT_ONCE = 8
+"""Entries of one statement; the list of types in their partial index is laid out for each one."""
+
 _PAUSE_SECONDS = 0.01
+
+_ASIDE_IN_MEMORY = "PRAGMA temp_store = MEMORY"
+"""For each row that triggers may refuse SQLite puts the pages it touches aside first."""
 
 _INSERT = (
     "INSERT INTO stored_events (seq, originator_id, originator_version, topic, state, event_id)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
+_INSERT_SOME = _INSERT + ", (?, ?, ?, ?, ?, ?)" * (AT_ONCE - 1)
 _SWAP_HEAD = (
     "UPDATE ledger_head SET size = ?, hash = ?, recorded_at = ? WHERE size = ? AND hash = ?"
 )
@@ -50,15 +58,23 @@ class LedgerPool(SQLiteConnectionPool):
     """Connections with the page size, cache and durability a ledger needs."""
 
     def _create_connection(self) -> SQLiteConnection:
+        # Not by the library's own, which keeps one compiled statement: an INSERT with its triggers
+        # would be compiled anew for each group.
         try:
             self._lay_out()
-            connection = super()._create_connection()
-            with connection.cursor() as cursor:
-                for pragma in SQLITE_PRAGMAS:
-                    cursor.execute(pragma)
+            connection = sqlite3.connect(
+                self.db_name,
+                uri=True,
+                timeout=LOCK_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            connection.row_factory = sqlite3.Row
+            for pragma in (*SQLITE_PRAGMAS, _ASIDE_IN_MEMORY):
+                connection.execute(pragma)
         except sqlite3.Error as error:
             raise library_error(error) from error
-        return connection
+        return SQLiteConnection(connection, self.max_age)
 
     def _lay_out(self) -> None:
         # The page size counts only before the file has its first page; switching to WAL writes it.
@@ -109,7 +125,10 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder, LedgerStore):
             return []
         with writing(self.datastore) as cursor:
             self._swap_head(cursor, commit)
-            cursor.executemany(_INSERT, rows)
+            whole = len(rows) - len(rows) % AT_ONCE
+            for start in range(0, whole, AT_ONCE):
+                cursor.execute(_INSERT_SOME, tuple(chain(*rows[start : start + AT_ONCE])))
+            cursor.executemany(_INSERT, rows[whole:])
             cursor.executemany(
                 "INSERT INTO openings (seq, number, disclosure) VALUES (?, ?, ?)",
                 [(o.seq, o.number, o.disclosure) for o in commit.openings],

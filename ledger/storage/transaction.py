@@ -48,11 +48,15 @@ def writing(datastore: SQLiteDatastore) -> Iterator[SQLiteCursor]:
 
 
 def all_rows(datastore: SQLiteDatastore, sql: str, params: Sequence[object] = ()) -> list[Any]:
-    """All rows of a query, read in a transaction of its own; raises the library's errors."""
-    try:
-        with datastore.transaction(commit=False) as cursor:
+    """All rows of one query; raises the library's errors."""
+    with datastore.get_connection(commit=False) as connection:
+        cursor = connection.cursor()
+        try:
+            # No transaction around it: SQLite reads each statement by itself at one state.
             cursor.execute(sql, params)
             rows: list[Any] = cursor.fetchall()
-            return rows
-    except sqlite3.Error as error:  # from its BEGIN, which the library hands on as it is
-        raise library_error(error) from error
+        except sqlite3.Error as error:
+            raise library_error(error) from error
+        finally:
+            cursor.sqlite_cursor.close()
+        return rows

@@ -9,7 +9,9 @@ A reader takes other zip files too, within caps, and says that they are not of t
 from __future__ import annotations
 
 import re
+import shutil
 import struct
+import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from ledger.errors import IntegrityFailure, RejectedInput, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 BLOCK: Final = 1 << 16
@@ -76,31 +78,36 @@ def is_member_name(name: str) -> bool:
     return len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None
 
 
-def write_archive(out: BinaryIO, members: Sequence[tuple[Member, Measured]]) -> None:
-    """Write members that were measured before, in order of their names.
+def write_archive(out: BinaryIO, members: Iterable[tuple[Member, Measured]]) -> None:
+    """Write members that were measured before, as they come: in order of their names.
+
+    The directory is kept in a temporary file until they are written, so none of them is held.
 
     Raises:
         IntegrityFailure: ``bundle.changed`` when a member gives other bytes than were measured.
-        RejectedInput: ``bundle.name`` for a name that is no plain relative path or comes twice.
+        RejectedInput: ``bundle.name`` for a name that is no plain relative path, or comes twice
+            or behind a later one.
     """
-    ordered = sorted(members, key=lambda pair: pair[1].name)
-    names = [measured.name for _, measured in ordered]
-    bad = next((n for n in names if not is_member_name(n)), None)
-    if bad is not None or len(set(names)) != len(names):
-        raise RejectedInput("bundle.name", f"A bundle cannot hold the member {bad or names}.")
-    offsets: list[int] = []
-    offset = 0
-    for member, measured in ordered:
-        header = _local(measured)
-        offsets.append(offset)
-        out.write(header)
-        if _measured(member.name, _copied(member.chunks(), out)) != measured:
-            raise IntegrityFailure("bundle.changed", f"{member.name} changed while it was read.")
-        offset += len(header) + measured.size
-    directory = 0
-    for (_, measured), start in zip(ordered, offsets, strict=True):
-        directory += out.write(_central(measured, start))
-    out.write(_ends(len(ordered), directory, offset))
+    before, count, offset = "", 0, 0
+    with tempfile.TemporaryFile() as directory:
+        for member, measured in members:
+            if not (before < measured.name and is_member_name(measured.name)):
+                raise RejectedInput(
+                    "bundle.name", f"A bundle cannot hold the member {measured.name!r} here."
+                )
+            directory.write(_central(measured, offset))
+            header = _local(measured)
+            out.write(header)
+            if _measured(member.name, _copied(member.chunks(), out)) != measured:
+                raise IntegrityFailure(
+                    "bundle.changed", f"{member.name} changed while it was read."
+                )
+            before, count = measured.name, count + 1
+            offset += len(header) + measured.size
+        length = directory.tell()
+        directory.seek(0)
+        shutil.copyfileobj(directory, out)
+    out.write(_ends(count, length, offset))
 
 
 class Archive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, Self
 
@@ -18,6 +19,7 @@ from ledger.verification.bundle_publication import (
 from ledger.verification.bundle_receipts import check_receipts
 from ledger.verification.bundle_schemas import check_schemas
 from ledger.verification.bundle_small import SmallMembers
+from ledger.verification.crew import Crew, crew_for
 from ledger.verification.evidence import (
     UNREADABLE,
     HeadNote,
@@ -28,6 +30,7 @@ from ledger.verification.evidence import (
     StoredTile,
     Unreadable,
 )
+from ledger.verification.foreseen import ForeseeingCrew
 from ledger.verification.genesis import stated_key, stated_keys
 from ledger.verification.kinds import Check
 from ledger.verification.manifest import (
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from ledger.verification.unpacked import Complaint
 
 _LONGEST_NOTE: Final = 1_000_000
+_BYTES_AN_ENTRY: Final = 2_000
 _KEYS: Final = "vkeys.txt"
 _COUNTED: Final = (
     "checkpoints", "cosignatures", "entries", "openings", "published", "timestamps",
@@ -65,14 +69,16 @@ _COUNTED: Final = (
 class BundleEvidence:
     """The stored values of a bundle of the whole log.
 
+    With ``crew`` entries are examined while the others are still being read.
+
     Raises:
         Unavailable: ``bundle.…`` when the file cannot be read, ``bundle.no-bundle`` when it holds
             no log.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, crew: ForeseeingCrew | None = None) -> None:
         self._archive = Archive(path)
-        self._unpacked = Unpacked()
+        self._unpacked = Unpacked(None if crew is None else crew.foresee)
         self._unended = False
         self._findings = Findings()
         self._policy: Asked | None = None
@@ -300,11 +306,28 @@ def verify_bundle(
     Raises:
         Unavailable: as `BundleEvidence`: what cannot be opened cannot be checked.
     """
-    with BundleEvidence(path) as source:
+    with opened_bundle(path, jobs=1 if integrity_only else jobs) as (source, crew):
         return verify_opened(
-            source, trust=trust, progress=progress, asked=asked, jobs=jobs,
+            source, trust=trust, progress=progress, asked=asked, jobs=crew,
             integrity_only=integrity_only,
         )  # fmt: skip
+
+
+@contextmanager
+def opened_bundle(
+    path: Path, *, jobs: int | None = None, payloads: PayloadCheck | None = None
+) -> Iterator[tuple[BundleEvidence, Crew]]:
+    """A bundle, and the crew that examined entries while it was read, to go on with.
+
+    Raises:
+        Unavailable: as `BundleEvidence`.
+    """
+    with (
+        crew_for(_about(path), jobs, payloads) as examining,
+        ForeseeingCrew(examining) as crew,
+        BundleEvidence(path, crew) as source,
+    ):
+        yield source, crew
 
 
 def verify_opened(
@@ -313,7 +336,7 @@ def verify_opened(
     trust: RootOfTrust | None,
     progress: Progress | None,
     asked: Asked | None = None,
-    jobs: int | None = None,
+    jobs: int | Crew | None = None,
     integrity_only: bool = False,
     payloads: PayloadCheck | None = None,
 ) -> VerificationReport:
@@ -332,6 +355,14 @@ def verify_opened(
     if asked is None and source.policy is not None:
         reasons[WITNESSES] = "the policy is the bundle's own; give yours with --policy"
     return replace(report, checks_done=done, not_checked=tuple(reasons), reasons=reasons)
+
+
+def _about(path: Path) -> int:
+    """About how many entries a bundle holds, by its length alone; 0 where there is no file."""
+    try:
+        return path.stat().st_size // _BYTES_AN_ENTRY
+    except OSError:
+        return 0
 
 
 def _row(seq: int, data: bytes | None) -> StoredRow:

@@ -101,16 +101,12 @@ class ChainCheck:
             )  # fmt: skip
         self._time = entry.recorded_at
 
-    def continues(self, prev: str, recorded_at: str) -> bool:
-        """Whether an entry of these members would be taken without anything to say."""
-        return not self._run and prev == self._before and recorded_at >= self._time
-
     def end_so_far(self) -> tuple[str, str] | None:
         """What the next entry must name and not precede; None while something is open."""
         return None if self._run or self._before is None else (self._before, self._time)
 
     def pass_by(self, sha256: str, recorded_at: str) -> None:
-        """Take one entry that `continues` the chain, or the last of several that do."""
+        """Take entries that continue the chain, by the last of them."""
         self._before, self._time = sha256, recorded_at
 
     def broken_after(self, seq: int) -> bool:

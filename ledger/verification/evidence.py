@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,8 +24,7 @@ class Unreadable(Enum):
 UNREADABLE: Final = Unreadable.UNREADABLE
 
 
-@dataclass(frozen=True, slots=True)
-class StoredColumns:
+class StoredColumns(NamedTuple):
     """What a database keeps beside an entry's bytes, each value of whatever type was found."""
 
     originator_id: object
@@ -34,8 +33,7 @@ class StoredColumns:
     event_id: object
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRow:
+class StoredRow(NamedTuple):
     """One stored entry: the position it is kept under, its bytes, the columns beside them."""
 
     seq: int

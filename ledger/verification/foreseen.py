@@ -2,6 +2,7 @@
 
 What was found out about a page is put aside in a temporary file and given when the very same rows
 are asked for later; rows that differ in any byte are examined as if nothing had been foreseen.
+Nobody waits for it: a page that comes while all processes have enough to do is left for later.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import marshal
 from collections import deque
 from hashlib import sha256
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ledger.verification.crew import Begun, Crew, ProcessCrew
 from ledger.verification.evidence import PAGE
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from ledger.verification.sound import Row, Verdict
 
 
+_FORESEEN_AT_ONCE: Final = 2
+"""As many times the pages that are begun at once otherwise: entries come in larger parcels."""
+
+_ANSWERED_AHEAD: Final = 2
+"""As many times the pages that are begun ahead otherwise: most of them may be foreseen."""
+
+
 class ForeseeingCrew(Crew):
     """A crew that may be given rows beforehand; asked for pages, it answers in their order.
 
@@ -30,12 +38,13 @@ class ForeseeingCrew(Crew):
     """
 
     def __init__(self, crew: Crew) -> None:
-        super().__init__(crew.executor, crew.pages, crew.payloads)
+        super().__init__(crew.executor, _ANSWERED_AHEAD * crew.pages, crew.payloads)
         self._crew = crew
         self._waiting: list[Row] = []
         self._going: deque[tuple[int, bytes | None, Begun]] = deque()
         self._known: dict[int, tuple[bytes | None, int]] = {}
         self._aside = TemporaryFile()  # noqa: SIM115 - closed by close()
+        self._taught = False
         self._asked: deque[tuple[list[Verdict], list[int]] | None] = deque()
 
     def __enter__(self) -> Self:
@@ -48,6 +57,7 @@ class ForeseeingCrew(Crew):
         """Let the keys be known that some rows bring; those behind them are signed with these."""
         if rows and isinstance(self._crew, ProcessCrew):
             self._crew.verdicts(self._crew.begin(rows))
+            self._taught = True
 
     def foresee(self, rows: Iterable[Row]) -> None:
         """Examine rows that follow one another, as they will be stored; the next that come too.
@@ -97,17 +107,21 @@ class ForeseeingCrew(Crew):
         return verdicts
 
     def _begin_closed(self, page: Sequence[Row]) -> None:
+        while self._going and all(part.done() for part in self._going[0][2]):
+            self._put_aside()
+        # The first page brings the keys that nearly all others are signed with.
+        known = self._taught or (not self._going and page and page[0][0] == 0)
+        if not page or not known or len(self._going) >= _FORESEEN_AT_ONCE * self._crew.pages:
+            return
         closed: list[Row] = [
             (seq, None if texts else data, columns, ()) for seq, data, columns, texts in page
         ]
-        if closed:
-            self._going.append((closed[0][0], _digest(page), self._crew.begin(closed)))
-        while len(self._going) > self.pages:
-            self._put_aside()
+        self._going.append((closed[0][0], _digest(page), self._crew.begin(closed)))
 
     def _put_aside(self) -> None:
         first, digest, begun = self._going.popleft()
         verdicts = self._crew.verdicts(begun)
+        self._taught = True
         self._known[first] = digest, self._aside.seek(0, 2)
         self._aside.write(framed(verdicts))
 

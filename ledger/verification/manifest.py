@@ -11,10 +11,10 @@ from ledger.signing.strict_json import Limits, canonical, parse_object
 from ledger.verification.redaction import MASKED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from ledger.signing.strict_json import JsonObject, JsonValue
-    from ledger.verification.archive import Archive
+    from ledger.verification.archive import Archive, Measured
     from ledger.verification.report import Findings
 
 MANIFEST: Final = "manifest.json"
@@ -34,6 +34,7 @@ REQUIRED: Final = {
 _MOST_BYTES: Final = 64_000_000
 _LIMITS: Final = Limits(size=_MOST_BYTES, members=2_000_000)
 _CHECKSUM: Final = "checksum"
+_MEMBERS: Final = "members"
 _GENESIS: Final = "genesis.json"
 
 
@@ -51,13 +52,27 @@ class Manifest:
     @property
     def members(self) -> dict[str, JsonValue]:
         """Length and SHA-256 of each other member, by name."""
-        members = self.value.get("members")
+        members = self.value.get(_MEMBERS)
         return members if isinstance(members, dict) else {}
 
 
 def manifest_bytes(value: JsonObject) -> bytes:
     """A manifest as it is stored: canonical JSON with its own checksum among its members."""
     return canonical({**value, _CHECKSUM: _checksum(value)})
+
+
+def manifest_chunks(
+    value: JsonObject, members: Callable[[], Iterable[Measured]]
+) -> Iterator[bytes]:
+    """A manifest as `manifest_bytes` spells it, a member at a time.
+
+    ``members`` gives what it lists, in order of names and the same at each call; ``value`` is what
+    it says beside them.
+    """
+    checksum = sha256()
+    for chunk in _spelled(value, members()):
+        checksum.update(chunk)
+    yield from _spelled({**value, _CHECKSUM: checksum.hexdigest()}, members())
 
 
 def read_manifest(archive: Archive, findings: Findings) -> Manifest | None:
@@ -145,3 +160,25 @@ def is_masked(archive: Archive, manifest: Manifest | None) -> bool:
 
 def _checksum(value: JsonObject) -> str:
     return sha256(canonical(value)).hexdigest()
+
+
+def _spelled(value: JsonObject, members: Iterable[Measured]) -> Iterator[bytes]:
+    """Canonical JSON of a manifest: names in order, those of members as they come."""
+    before = b"{"
+    for name in sorted({*value, _MEMBERS}):
+        yield before + canonical(name) + b":"
+        if name == _MEMBERS:
+            yield from _listed(members)
+        else:
+            yield canonical(value[name])
+        before = b","
+    yield b"}"
+
+
+def _listed(members: Iterable[Measured]) -> Iterator[bytes]:
+    before = b"{"
+    for one in members:
+        value: JsonObject = {one.name: {"bytes": one.size, "sha256": one.sha256}}
+        yield before + canonical(value)[1:-1]
+        before = b","
+    yield b"}" if before == b"," else b"{}"

@@ -41,14 +41,16 @@ class Page:
                 row.seq,
                 row.data if isinstance(row.data, bytes) else None,
                 None if row.columns is None else _plain(row.columns),
-                [(kept.number, kept.disclosure) for kept in self.openings.get(row.seq, ())],
+                [(kept.number, kept.disclosure) for kept in self.openings[row.seq]]
+                if row.seq in self.openings
+                else (),
             )
             for row in self.stored
         ]
 
 
 def _plain(columns: StoredColumns) -> Columns:
-    return columns.originator_id, columns.originator_version, columns.topic, columns.event_id
+    return (*columns,)
 
 
 class Signed:

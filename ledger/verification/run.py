@@ -206,9 +206,11 @@ class _Run:
     def _by_entries(self, crew: Crew) -> Iterator[None]:
         judged = self.payloads is None or crew.payloads is self.payloads
         for page, verdicts in self._examined(crew):
-            for row, (members, held) in zip(page.stored, verdicts, strict=True):
-                sound = Sound._make(members) if judged and members is not None else None
-                if sound is None or not self._pass_by(row.seq, sound):
+            rest = list(zip(page.stored, verdicts, strict=True))
+            while rest:
+                rest = rest[self._pass_by(rest) if judged else 0 :]
+                if rest:
+                    row, (_, held) = rest.pop(0)
                     self._read(row, page.openings.get(row.seq, ()), frozenset(held))
             yield
 
@@ -232,27 +234,35 @@ class _Run:
         self._growth.take(read.leaf)
         self._last = Last.of(read)
 
-    def _pass_by(self, seq: int, sound: Sound) -> bool:
-        """Take an entry that no check has anything to say about; False when one may have."""
-        if (
-            seq != self._tree.size
-            or (0 < self._limit <= seq)
-            or (sound.withheld and self._source.keeps_openings)
-            or self._allocation.waits
-            or self._openings.waits
-            or not self._chain.continues(sound.prev, sound.recorded_at)
-            or not self._streams.continues(sound)
-            or not self._statements.passes(seq, sound)
-        ):
-            return False
-        self._chain.pass_by(sound.sha256, sound.recorded_at)
-        self._streams.pass_by(seq, sound)
-        self._growth.take(sound.leaf)
-        self._openings.withheld += sound.withheld
-        self._openings.concealed += sound.concealed
-        self._statements.pass_by(seq, sound)
-        self._last = Last(seq, sound.sha256, sound.recorded_at)
-        return True
+    def _pass_by(self, following: Sequence[tuple[StoredRow, Verdict]]) -> int:
+        """Take the entries up to the first that a check may say something about; how many."""
+        size, end, leaves = self._tree.size, self._chain.end_so_far(), list[bytes]()
+        if end is None or self._allocation.waits or self._openings.waits:
+            return 0
+        before, time = end
+        for seq, (row, (members, _)) in enumerate(following, size):
+            if members is None or row.seq != seq or 0 < self._limit <= seq:
+                break
+            sound = Sound._make(members)
+            if (
+                (sound.withheld and self._source.keeps_openings)
+                or sound.prev != before
+                or sound.recorded_at < time
+                or not self._streams.continues(sound)
+                or not self._statements.passes(seq, sound)
+            ):
+                break
+            before, time = sound.sha256, sound.recorded_at
+            self._streams.pass_by(seq, sound)
+            self._statements.pass_by(seq, sound)
+            self._openings.withheld += sound.withheld
+            self._openings.concealed += sound.concealed
+            leaves.append(sound.leaf)
+        if leaves:
+            self._chain.pass_by(before, time)
+            self._growth.extend(leaves)
+            self._last = Last(self._tree.size - 1, before, time)
+        return len(leaves)
 
     def _read(self, row: StoredRow, kept: Sequence[StoredOpening], held: frozenset[str]) -> None:
         if self.payloads is not None:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from ledger.signing.strict_json import JsonObject, JsonValue
     from ledger.verification.payloads import Conforms
-    from ledger.vocabulary import TypeRule
 
 Columns: TypeAlias = tuple[object, object, object, object]
 """Stream, number in it, type and event id, as a database keeps them beside an entry."""
@@ -59,7 +58,14 @@ APART: Final = frozenset(
 )
 """Types beside those of results and targets that other checks look into."""
 
-_FAMILIES: Final = frozenset(("site", "subject", "treatment"))
+_NAMING: Final = {
+    family: member
+    for member, families in NAMED_BY.items()
+    for family in families
+    if family != "lot"
+}
+"""The families whose entries can be plain, with the member that names their streams' own."""
+
 _EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 _SECOND: Final = timedelta(seconds=1)
 
@@ -115,30 +121,34 @@ class Examiner:
 
     def examine(self, rows: Sequence[Row]) -> tuple[list[Verdict], list[JsonObject]]:
         """A verdict for each row, and the keys that the rows brought along; never raises."""
-        parsed = [_parsed(row[1]) for row in rows]
         brought: list[JsonObject] = []
-        for one in parsed:
-            if one is not None:
-                brought += self._met(one[2])
-        return [
-            (None, ()) if one is None else self._verdict(row, *one)
-            for row, one in zip(rows, parsed, strict=True)
-        ], brought
+        verdicts: list[Verdict] = []
+        early: list[tuple[int, Row]] = []
+        for number, row in enumerate(rows):
+            verdicts.append(self._verdict(row, brought))
+            if verdicts[-1][0] is None:
+                early.append((number, row))
+        # The key of an early one may have come with a row behind it.
+        for number, row in early if brought else ():
+            verdicts[number] = self._verdict(row, [])
+        return verdicts, brought
 
-    def _met(self, event: Event) -> list[JsonObject]:
+    def _verdict(self, row: Row, brought: list[JsonObject]) -> Verdict:
+        parsed = _parsed(row[1])
+        if parsed is None:
+            return None, ()
+        _, statement, event = parsed
         try:
             keys = self_certified(event)
+            if keys:
+                self._keys.update(keys)
+                brought += [key.as_object() for key in keys.values()]
         except LedgerError:
-            return []  # named when the statement is judged
-        self._keys.update(keys)
-        return [key.as_object() for key in keys.values()]
-
-    def _verdict(self, row: Row, entry: Entry, statement: Statement, event: Event) -> Verdict:
+            pass  # named when the statement is judged
         held = tuple([s.kid for s in statement.signatures if self._holds(statement, s)])
-        if len(held) == len(statement.signatures):
-            sound = _sound(row, entry, statement, event, self._conforms)
-            return (None if sound is None else tuple(sound)), held
-        return None, held
+        if len(held) < len(statement.signatures):
+            return None, held
+        return _sound(row, *parsed, self._conforms), held
 
     def _holds(self, statement: Statement, signature: Signature) -> bool:
         key = self._keys.get(signature.kid)
@@ -164,64 +174,51 @@ def _parsed(data: object) -> tuple[Entry, Statement, Event] | None:
 
 def _sound(
     row: Row, entry: Entry, statement: Statement, event: Event, conforms: Conforms | None
-) -> Sound | None:
-    """The entry's `Sound`; None when any check might have something to say about it."""
+) -> tuple[Any, ...] | None:
+    """The members of the entry's `Sound`; None when any check might have something to say."""
     seq, data, columns, openings = row
-    rule = vocabulary().get(event.type)
-    if not isinstance(data, bytes) or rule is None or not _is_plain(rule, event):
+    type_name, subject = event.type, event.subject
+    family, _, name = subject.partition("/")
+    if not isinstance(data, bytes) or not _is_plain(type_name, family):
         return None
-    if entry.seq != seq or entry.stream != event.subject or not _agree(columns, entry, event):
+    if entry.seq != seq or entry.stream != subject or not _agree(columns, entry, event):
         return None
-    request = _request(event) if event.type == ACCEPTED else None
+    member = _NAMING[family]
+    if event.data.get(member, name) != name:
+        return None
+    request = _request(event) if type_name == ACCEPTED else None
     closed, recorded_at = _closed(statement, event, openings), _recorded(entry.recorded_at)
-    if closed is None or recorded_at is None or (event.type == ACCEPTED and request is None):
+    if closed is None or recorded_at is None or (type_name == ACCEPTED and request is None):
         return None
     data_opened, withheld, concealed = closed
     if conforms is not None and not conforms(event, data_opened, withheld + concealed > 0):
         return None
-    return Sound(
-        sha256=entry_hash(data),
-        leaf=leaf_hash(data),
-        prev=entry.prev,
-        recorded_at=entry.recorded_at,
-        stream=entry.stream,
-        stream_seq=entry.stream_seq,
-        stream_prev=bytes.fromhex(entry.stream_prev),
-        link=bytes.fromhex(link_hash_in(data)),
-        id=event.id,
-        type=event.type,
-        source=event.source,
-        trialid=event.trialid,
-        site=site_of(event),
-        stated_day=event.time[:10],
-        day_at=recorded_at
-        if rule.kind is Kind.COMMAND
-        else (event.occurred_at - _EPOCH) // _SECOND,
-        signers=signers_of(statement),
-        request=request,
-        withheld=withheld,
-        concealed=concealed,
-    )
+    commands = vocabulary()[type_name].kind is Kind.COMMAND
+    # In the order of `Sound`, which takes longer to be made than all these to be told.
+    return (
+        entry_hash(data), leaf_hash(data), entry.prev, entry.recorded_at,
+        entry.stream, entry.stream_seq, bytes.fromhex(entry.stream_prev),
+        bytes.fromhex(link_hash_in(data)),
+        event.id, type_name, event.source, event.trialid, site_of(event), event.time[:10],
+        recorded_at if commands else (event.occurred_at - _EPOCH) // _SECOND,
+        signers_of(statement), request, withheld, concealed,
+    )  # fmt: skip
 
 
 def signers_of(statement: Statement) -> tuple[tuple[str, str | None], ...]:
     """Kids and meanings, in the order of the signatures."""
-    return tuple((s.kid, s.meaning and s.meaning.value) for s in statement.signatures)
+    return tuple([(s.kid, s.meaning and s.meaning.value) for s in statement.signatures])
 
 
-def _is_plain(rule: TypeRule, event: Event) -> bool:
-    """Whether the type is one that nothing but order and authority asks about, in its stream."""
-    if rule.stream is StreamFamily.TARGET or rule.name in APART:
+@lru_cache(maxsize=1_024)
+def _is_plain(type_name: str, family: str) -> bool:
+    """Whether nothing but order and authority asks about a type in streams of a family."""
+    rule = vocabulary().get(type_name)
+    if rule is None or rule.stream is StreamFamily.TARGET or type_name in APART:
         return False
-    if rule.kind is Kind.RESULT and rule.name != ACCEPTED:
+    if rule.kind is Kind.RESULT and type_name != ACCEPTED:
         return False
-    family, _, name = event.subject.partition("/")
-    if family not in _FAMILIES or rule.stream not in (family, StreamFamily.ANY):
-        return False
-    return all(
-        family not in families or event.data.get(member, name) == name
-        for member, families in NAMED_BY.items()
-    )
+    return family in _NAMING and rule.stream in (family, StreamFamily.ANY)
 
 
 def _agree(columns: Columns | None, entry: Entry, event: Event) -> bool:

@@ -7,17 +7,18 @@ memory stays bounded whatever the length of the log.
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ledger.errors import LedgerError
 from ledger.signing.strict_json import Limits, canonical, parse_object
 from ledger.verification.peeked import peek, peek_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ledger.signing.strict_json import JsonObject, JsonValue
     from ledger.verification.peeked import Peeked
+    from ledger.verification.sound import Row
 
 LONGEST_LINE: Final = 1_000_000
 """Bytes of a line that are read; entries are shorter, notes too."""
@@ -45,6 +46,9 @@ _BYTES_AT_ONCE: Final = 4_000_000
 Complaint = tuple[int, str]
 """A line's number, from 1, and what is wrong with it."""
 
+Foresee: TypeAlias = "Callable[[Iterable[Row]], None]"
+"""Takes entries that follow one another, to examine them beforehand."""
+
 
 def lines(
     chunks: Iterable[bytes], *, longest: int = LONGEST_LINE, unended: bool = False
@@ -69,9 +73,13 @@ def lines(
 
 
 class Unpacked:
-    """Entries, openings and checkpoints of a bundle, each line in its place."""
+    """Entries, openings and checkpoints of a bundle, each line in its place.
 
-    def __init__(self) -> None:
+    ``foresee`` is shown the entries as they come, as an examiner takes them.
+    """
+
+    def __init__(self, foresee: Foresee | None = None) -> None:
+        self._foresee = foresee
         self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._connection.executescript(_SCHEMA)
         self.protocols: set[str] = set()
@@ -260,6 +268,8 @@ class Unpacked:
 
     def _put(self, rows: Sequence[tuple[int, bytes | None, bytes | None]]) -> None:
         self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?)", rows)
+        if self._foresee is not None:
+            self._foresee((seq, data, None, ()) for seq, data, _ in rows)
 
     def _all(self, statement: str, *values: object) -> list[Any]:
         return self._connection.execute(statement, values).fetchall()

@@ -210,6 +210,18 @@ def test_lines_stand_alone_and_in_order(built: BuiltLedger, client: FlaskClient)
         require_receipt(built, answer["result"])
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_as_many_lines_as_were_sent_are_answered_in_their_order(
+    client: FlaskClient, count: int
+) -> None:
+    """Several threads check them in shares, which need not be even."""
+    answers = post_lines(client, *(b"%d" % number for number in range(count - 1)), b"[]")
+    assert [answer["line"] for answer in answers] == [*range(1, count + 1)]
+    assert {answer["problem"]["code"] for answer in answers} == {"body.line"}
+    counted = client.get("/metrics").get_data(as_text=True)
+    assert f'ledger_statements_total{{status="400"}} {count}.0' in counted
+
+
 def test_a_line_may_be_signed_by_a_key_that_an_earlier_line_registers(
     built: BuiltLedger, client: FlaskClient
 ) -> None:

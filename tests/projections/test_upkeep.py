@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -53,6 +54,22 @@ def test_a_rebuild_that_never_wins_says_so(tmp_path: Path) -> None:
         assert caught.value.code == "projections.made-anew"
         assert caught.value.remedy
     assert views.check() == []
+    views.close()
+    kept.close()
+
+
+def test_the_collector_of_cycles_goes_on_when_a_rebuild_fails(tmp_path: Path) -> None:
+    """It rests while a whole log is folded, and no longer."""
+    kept, views = projected(tmp_path, eventful())
+
+    def stop(_: int, __: int) -> None:
+        assert not gc.isenabled()
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        views.rebuild(stop)
+
+    assert gc.isenabled()
     views.close()
     kept.close()
 

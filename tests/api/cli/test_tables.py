@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from api.cli import cli
+from api.cli.course import print_course
 from api.cli.options import counted
 from tests.build_ledger import BuiltLedger, build_ledger, identify
 
@@ -41,6 +44,16 @@ def test_the_first_state_of_a_subject_follows_upon_none(closed: BuiltLedger) -> 
     assert done.exit_code == 0, done.output
     assert "— → " in done.stdout
     assert "None" not in done.stdout
+
+
+@pytest.mark.parametrize(("size", "told"), [(1, "first 1 entry."), (2, "first 2 entries.")])
+def test_a_course_says_from_how_many_entries_it_is_told(size: int, told: str) -> None:
+    """One is singular."""
+    shown = StringIO()
+    head = {"as_of": "2024-03-12T00:00:00Z", "size": size}
+    header = {"subject": "SY01-0001", "time_zone": "Europe/Berlin"}
+    print_course(Console(file=shown, width=120), {"header": header, "head": head, "timeline": []})
+    assert told in shown.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from ledger.errors import RejectedInput
 from ledger.log.proof import verify_receipt
 from ledger.recording import proving
 from ledger.recording.proving import Nodes, Prover
@@ -11,8 +14,6 @@ from ledger.storage.tree_reader import StoredTree
 from tests.ledger.build_service import bag
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.build_ledger import BuiltLedger
 
 
@@ -21,6 +22,17 @@ def grow(built: BuiltLedger) -> list[tuple[int, str]]:
     for start in range(0, 300, 50):
         built.record_all([bag(built, number) for number in range(start, start + 50)])
     return built.ledger.application.store.checkpoints(after=0, limit=1_000)
+
+
+def test_only_entries_of_its_own_tree_are_proved(built: BuiltLedger) -> None:
+    """Neither one beyond the tree nor a tree of another size."""
+    store = built.ledger.application.store
+    size, note = store.checkpoints(after=0, limit=1_000)[-1]
+    prover = Prover(StoredTree(size, store), {})
+    for seq, wanted in ((size, size), (-1, size), (0, size - 1), (0, size + 1)):
+        with pytest.raises(RejectedInput) as caught:
+            prover.receipt(seq, size=wanted, note=note)
+        assert caught.value.code == "tree.out-of-range"
 
 
 def test_shared_nodes_prove_what_single_proofs_prove(

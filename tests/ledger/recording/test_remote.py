@@ -13,7 +13,7 @@ import pytest
 
 from ledger.errors import LedgerError
 from ledger.recording.admission import Commitment
-from ledger.recording.remote import RemoteWriter
+from ledger.recording.remote import CONNECT_SECONDS, RemoteWriter
 from ledger.recording.writer import Writer
 from ledger.recording.writing import WritingService
 from ledger.signing.jwk import SigningKey
@@ -125,6 +125,19 @@ def test_a_writer_that_is_away_is_told_and_found_again(built: BuiltLedger, addre
     require_receipt(built, submit(built, remote, signed), signed)
     remote.close()
     service.close()
+
+
+def test_a_batch_waits_for_an_absent_writer_once_not_once_a_statement(
+    built: BuiltLedger, address: str
+) -> None:
+    """Else a thousand lines would hold a web thread for five minutes to say that they failed."""
+    remote = RemoteWriter(built.ledger.application, address, key=KEY)
+    batch = [built.receive(bag(built, number)) for number in range(40)]
+    began = time.monotonic()
+    said = remote.submit_all(batch, built.tick())
+    assert time.monotonic() - began < len(batch) * CONNECT_SECONDS / 2
+    assert [one.code for one in said if isinstance(one, LedgerError)] == ["writer.away"] * 40
+    remote.close()
 
 
 @pytest.mark.parametrize(

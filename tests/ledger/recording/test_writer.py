@@ -14,6 +14,7 @@ from eventsourcing.sqlite import SQLiteConnection
 
 from ledger.errors import LedgerError, Unavailable
 from ledger.log.checkpoint import open_checkpoint
+from ledger.recording import log_end
 from ledger.recording.outcomes import Receipted
 from ledger.rules.guards import GUARDS
 from ledger.signing.event_id import event_id
@@ -46,6 +47,17 @@ if TYPE_CHECKING:
 def submit(built: BuiltLedger, signed: Signed) -> Receipted:
     """Submit at the present time of the test, from any thread."""
     return built.ledger.submit(built.receive(signed), built.now)
+
+
+def test_the_ends_of_streams_are_asked_for_anew_once_many_are_known(
+    built: BuiltLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand subjects must not fill the writer's memory; no link breaks by it."""
+    monkeypatch.setattr(log_end, "MOST_STREAMS", 2)
+    built.record(identify(built, 2))
+    for value in ("34.2", "31.0", "30.5"):
+        built.record_all([bilirubin(built, value), bag(built, int(value[:2]))])
+    require_sound(built)
 
 
 def test_64_senders_at_once_each_get_their_own_receipt(built: BuiltLedger) -> None:

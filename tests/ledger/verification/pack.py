@@ -54,7 +54,7 @@ def members_of(path: Path) -> dict[str, bytes]:
 
 def write(path: Path, members: Mapping[str, bytes]) -> Path:
     """A bundle in the form it has, of exactly these members."""
-    listed = [Member.of(name, content) for name, content in members.items()]
+    listed = [Member.of(name, content) for name, content in sorted(members.items())]
     with path.open("wb") as file:
         write_archive(file, [(member, measure(member)) for member in listed])
     return path

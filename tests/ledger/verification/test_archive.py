@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def packed(*members: Member) -> bytes:
-    """An archive of these members."""
+    """An archive of these members, given in order of their names."""
     out = io.BytesIO()
-    write_archive(out, [(member, measure(member)) for member in members])
+    write_archive(out, ((member, measure(member)) for member in members))
     return out.getvalue()
 
 
@@ -55,6 +55,12 @@ def test_a_name_is_not_written_twice() -> None:
     """A name says which content."""
     with pytest.raises(RejectedInput):
         packed(Member.of("a", b"1"), Member.of("a", b"2"))
+
+
+def test_a_member_behind_a_later_one_is_not_written() -> None:
+    """Two orders would be two spellings of one content."""
+    with pytest.raises(RejectedInput):
+        packed(Member.of("b", b"1"), Member.of("a", b"2"))
 
 
 def test_a_member_that_changes_while_it_is_read_is_refused() -> None:

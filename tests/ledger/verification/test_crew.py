@@ -69,6 +69,15 @@ def test_an_entry_with_a_foreign_signature_is_never_sound(damaged: Damaged) -> N
     assert (members, held) == (None, ())
 
 
+def test_a_key_may_come_with_a_row_behind_those_it_signed(damaged: Damaged) -> None:
+    """The verdict on an entry does not depend on where in a page its key stands."""
+    rows: list[Row] = [(seq, damaged.state(seq), None, []) for seq in range(200)]
+    verdicts, _ = Examiner().examine(rows)
+    backwards, _ = Examiner().examine(rows[::-1])
+    assert verdicts == backwards[::-1]
+    assert sum(members is not None for members, _ in verdicts) > 50
+
+
 def test_a_sound_entry_has_the_hashes_of_its_bytes(damaged: Damaged) -> None:
     """What goes back of an entry is what the entry itself says."""
     from ledger.log.entry import entry_hash, parse_entry

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from ledger.storage.evidence import DatabaseEvidence
+from ledger.verification.bundle import verify_bundle
 from ledger.verification.crew import crew_for
 from ledger.verification.evidence import all_rows
 from ledger.verification.foreseen import ForeseeingCrew
 from ledger.verification.pages import Page
 from ledger.verification.report import Status, VerificationReport
 from ledger.verification.run import verify
+from tests.build_ledger import build_ledger
+from tests.ledger.build_service import bag
+from tests.ledger.verification.pack import made, members_of, sealed_again, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from ledger.verification.evidence import StoredOpening
     from tests.ledger.verification.damage import Damaged
@@ -82,3 +87,43 @@ def test_damage_done_after_it_was_foreseen_is_found(
     report = report_of(damaged, crew)
     assert report == report_of(damaged)
     assert report.status is Status.DAMAGED or "openings" in statement
+
+
+@pytest.fixture(scope="module")
+def long_bundle(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The members of a bundle of more than two pages of entries."""
+    directory = tmp_path_factory.mktemp("long")
+    built = build_ledger(directory)
+    built.record_all([bag(built, number) for number in range(1_200)])
+    built.close()
+    return members_of(made(directory / "ledger.sqlite3", directory / "bundle.zip"))
+
+
+CHANGES: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "none": lambda lines: lines,
+    "position": lambda lines: changed(lines, 100, b'"seq":', b'"seq":9'),
+    "header": lambda lines: changed(lines, 300, b'"ey', b'"fy'),
+    "missing": lambda lines: [*lines[:40], *lines[43:]],
+    "repeated": lambda lines: [*lines[:600], lines[7], *lines[600:]],
+    "no entries": lambda lines: [*lines[:20], b"", b"{", *lines[22:]],
+    "cut off": lambda lines: lines[:-3],
+    "no first": lambda lines: lines[1:],
+}
+
+
+def changed(lines: list[bytes], number: int, old: bytes, new: bytes) -> list[bytes]:
+    """The lines with one of them changed."""
+    return [*lines[:number], lines[number].replace(old, new, 1), *lines[number + 1 :]]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_entries_examined_while_a_bundle_is_read_are_found_as_otherwise(
+    long_bundle: dict[str, bytes], tmp_path: Path, change: str
+) -> None:
+    """The whole report is that of one process, which foresees nothing."""
+    lines = CHANGES[change](long_bundle["entries.jsonl"].split(b"\n")[:-1])
+    altered = {**long_bundle, "entries.jsonl": b"".join(line + b"\n" for line in lines)}
+    path = write(tmp_path / "bundle.zip", sealed_again(altered))
+    report = verify_bundle(path, jobs=2)
+    assert report == verify_bundle(path, jobs=1)
+    assert (report.status is Status.SOUND) == (change == "none")
