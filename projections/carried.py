@@ -19,6 +19,7 @@ from ledger.log.entry import Entry
 from ledger.record import Record
 from ledger.rules.case import Case
 from ledger.signing.envelope import Event
+from ledger.signing.jwk import PublicJwk
 from ledger.signing.statement import Signature, Statement
 
 if TYPE_CHECKING:
@@ -101,11 +102,17 @@ def _of_fact(fact: Fact) -> tuple[type[Fact], tuple[Any, ...]]:
     return Fact, _FACT(fact)
 
 
+def _of_key(key: PublicJwk) -> tuple[type[PublicJwk], tuple[Any, ...]]:
+    return PublicJwk, (key.kty, key.crv, key.x, key.y)  # a loaded P-256 key does not travel
+
+
 _TABLE: Final[dict[type, Callable[[Any], tuple[Callable[..., Any], tuple[Any, ...]]]]] = {
     Record: _of_record,
     Fact: _of_fact,
+    PublicJwk: _of_key,
 }
-"""How what there is most of travels: part by part, in half the time of the general way."""
+"""What does not travel in the general way, or of which there is most: part by part, in half the
+time."""
 
 
 def packed(value: object) -> bytes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.signing.jwk import Curve, SigningKey
 from ledger.signing.statement import Meaning
 from projections import fold_crew
 from projections.carried import packed, unpacked
@@ -175,6 +176,15 @@ def test_records_travel_whole(kept: Shelf) -> None:
 
         assert found.__dict__ == case.records.__dict__
     assert unpacked(packed(kept.story.records)) == kept.story.records
+
+
+def test_keys_of_either_curve_travel_and_verify() -> None:
+    """What a library has loaded of a key stays behind; the key is the same and as usable."""
+    for curve in Curve:
+        key = SigningKey.generate(curve=curve)
+        arrived = unpacked(packed(key.public))
+        assert (arrived, arrived.kid) == (key.public, key.public.kid)
+        arrived.verify(b"text", key.sign(b"text"))
 
 
 def test_a_case_is_let_go_of_once_its_views_are_made(kept: Shelf) -> None:
