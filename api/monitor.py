@@ -55,8 +55,8 @@ _CONNECTIONS: Final = 2
 _AHEAD: Final = 2 * _CONNECTIONS
 """Entry bundles that are asked for before the first of them is needed."""
 
-_KEPT_TOGETHER: Final = 16
-"""Entry bundles that are written to the state file at once."""
+_KEPT_TOGETHER: Final = 4_000_000
+"""Bytes of entries, rounded up to a bundle, that are written to the state file at once."""
 
 _MOST_NOTE: Final = 1_000_000
 _LONGEST_PROBLEM: Final = 10_000
@@ -302,7 +302,7 @@ def _fetch(visit: _Round, size: int, crew: ForeseeingCrew, progress: Progress | 
             for first, bundle in bundles:
                 taken += bundle.result()
                 have = first + TILE_WIDTH
-                if have - start >= _KEPT_TOGETHER * TILE_WIDTH:
+                if sum(map(len, taken)) >= _KEPT_TOGETHER:
                     start, taken = _keep(visit, start, taken, crew), []
                 if progress is not None:
                     progress(min(have, size), size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -24,12 +25,13 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 
 class TokenSource:
-    """Tokens of one trial for one identity, asked for when needed; use it from one thread."""
+    """Tokens of one trial for one identity, asked for when needed; safe for several threads."""
 
     def __init__(self, trial_url: str, identity: Identity, wanted: Wanted) -> None:
         self._address = f"{trial_url}/token"
         self._identity, self._wanted = identity, wanted
         self._token, self._until = "", 0.0
+        self._asking = threading.Lock()
 
     def headers(self, pool: urllib3.PoolManager, *, fresh: bool = False) -> dict[str, str]:
         """The header that carries a token, a ``fresh`` one when the last was refused.
@@ -37,9 +39,10 @@ class TokenSource:
         Raises TrustFailure with the ledger's own code when it gives none, Unavailable when it
         does not answer.
         """
-        if fresh or time.monotonic() >= self._until:
-            self._ask(pool)
-        return {"Authorization": f"Bearer {self._token}"}
+        with self._asking:
+            if fresh or time.monotonic() >= self._until:
+                self._ask(pool)
+            return {"Authorization": f"Bearer {self._token}"}
 
     def _ask(self, pool: urllib3.PoolManager) -> None:
         assertion = sign_assertion(
