@@ -108,14 +108,8 @@ class Mirror:
 
     def named(self, event_id: bytes) -> StoredRow | None:
         """The first entry that states an event id."""
-        while found := self._state.named(event_id):
-            seq, data = found
-            stated = _event_id(data)
-            if stated == event_id:
-                return StoredRow(seq, data)
-            # What a look at the entry took for its id was none: nobody need look there again.
-            self._state.rename(seq, stated)
-        return None
+        found = self._state.named(event_id, _event_id)
+        return None if found is None else StoredRow(*found)
 
     def checkpoints(self, after: int | None, limit: int) -> Sequence[StoredCheckpoint]:
         """The checkpoints verified before, and the one that is judged."""

@@ -6,9 +6,6 @@ sound: a log that is shorter or different afterwards was rolled back or forked.
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http import HTTPStatus
@@ -18,6 +15,7 @@ import urllib3
 
 from api.access.asking import TokenSource, object_of, refusal_of
 from api.access.entitlement import Wanted
+from api.fetching_ahead import CONNECTIONS, BundlesAhead
 from api.mirror import Mirror, Served
 from ledger.errors import IntegrityFailure, LedgerError, TrustFailure, Unavailable
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
@@ -42,8 +40,6 @@ from ledger.verification.report import Findings, RootOfTrust, VerificationReport
 from ledger.verification.run import Progress, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from concurrent.futures import Future
     from pathlib import Path
 
     from api.identity import Identity
@@ -51,12 +47,11 @@ if TYPE_CHECKING:
     from ledger.verification.cosignatures import Asked
 
 _TILES_KEPT: Final = 16
-_CONNECTIONS: Final = 2
-_AHEAD: Final = 2 * _CONNECTIONS
-"""Entry bundles that are asked for before the first of them is needed."""
-
 _KEPT_TOGETHER: Final = 4_000_000
-"""Bytes of entries, rounded up to a bundle, that are written to the state file at once."""
+"""Bytes in memory, rounded up to a bundle, that are written to the state file at once."""
+
+_BYTES_BESIDE: Final = 64
+"""What an entry takes beside its own bytes; empty ones take it too."""
 
 _MOST_NOTE: Final = 1_000_000
 _LONGEST_PROBLEM: Final = 10_000
@@ -96,7 +91,7 @@ class RemoteLog:
         self._tokens = (
             None if access is None else TokenSource(trial, access.identity, access.wanted)
         )
-        self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS, retries=_RETRIES, timeout=_TIMEOUT)
+        self._pool = urllib3.PoolManager(maxsize=CONNECTIONS, retries=_RETRIES, timeout=_TIMEOUT)
 
     def close(self) -> None:
         """Close the connections."""
@@ -297,13 +292,16 @@ def _fetch(visit: _Round, size: int, crew: ForeseeingCrew, progress: Progress | 
     """
     start = have = visit.mirror.fetched
     taken: list[bytes] = []
-    with _asked_ahead(visit.remote, have, size) as bundles:
+    held = 0
+    with BundlesAhead(visit.remote.entries) as bundles:
         try:
-            for first, bundle in bundles:
-                taken += bundle.result()
+            for first, bundle in bundles.between(have, size):
+                found = bundle.result()
+                taken += found
                 have = first + TILE_WIDTH
-                if sum(map(len, taken)) >= _KEPT_TOGETHER:
-                    start, taken = _keep(visit, start, taken, crew), []
+                held += sum(map(len, found)) + _BYTES_BESIDE * len(found)
+                if held >= _KEPT_TOGETHER:
+                    start, taken, held = _keep(visit, start, taken, crew), [], 0
                 if progress is not None:
                     progress(min(have, size), size)
         except IntegrityFailure as error:
@@ -322,28 +320,6 @@ def _keep(visit: _Round, start: int, taken: list[bytes], crew: ForeseeingCrew) -
     visit.mirror.keep(first, taken)
     crew.foresee((seq, data, None, ()) for seq, data in enumerate(taken, first) if seq >= start)
     return first + len(taken)
-
-
-@contextmanager
-def _asked_ahead(
-    remote: RemoteLog, have: int, size: int
-) -> Iterator[Iterator[tuple[int, Future[list[bytes]]]]]:
-    """The bundles from a position on, each by its first position; some are asked for ahead."""
-    pool = ThreadPoolExecutor(_CONNECTIONS)
-
-    def bundles() -> Iterator[tuple[int, Future[list[bytes]]]]:
-        asked: deque[tuple[int, Future[list[bytes]]]] = deque()
-        for first in range(have // TILE_WIDTH * TILE_WIDTH, size, TILE_WIDTH):
-            width = min(TILE_WIDTH, size - first)
-            asked.append((first, pool.submit(remote.entries, first // TILE_WIDTH, width)))
-            if len(asked) == _AHEAD:
-                yield asked.popleft()
-        yield from asked
-
-    try:
-        yield bundles()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _broken(visit: _Round, checkpoint: Checkpoint) -> VerificationReport:

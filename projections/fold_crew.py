@@ -160,6 +160,7 @@ class Process:
                 [sys.executable, "-P", "-m", module],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C is for the process that asked
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(p or os.curdir for p in sys.path)},
             )
         except OSError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -25,19 +24,18 @@ def made(surroundings: Surroundings, subjects: Subjects) -> list[SubjectViews]:
 
 def main() -> None:
     """Make the views of the subjects that come until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked decides when to stop
     gc.disable()  # what comes and goes holds no cycles, and looking for them took a third
     with socket.socket(fileno=sys.stdin.fileno()) as line:
         surroundings: Surroundings | None = None
         while True:
             try:
                 news, subjects = receive(line), receive(line)
-            except EOFError:
-                return
-            if news:
-                surroundings = unpacked(news)
-            if surroundings is not None:
-                send(line, packed(made(surroundings, unpacked(subjects))))
+                if news:
+                    surroundings = unpacked(news)
+                if surroundings is not None:
+                    send(line, packed(made(surroundings, unpacked(subjects))))
+            except (EOFError, OSError):
+                return  # nobody asks any more
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 _SCHEMA: Final = """
@@ -16,6 +17,7 @@ CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, data BLOB NOT NULL,
 CREATE INDEX IF NOT EXISTS entries_by_event ON entries (event_id, seq);
 CREATE TABLE IF NOT EXISTS verified (size INTEGER PRIMARY KEY, note TEXT NOT NULL);
 """
+_NAMED: Final = "SELECT seq, data FROM entries WHERE event_id = ? ORDER BY seq LIMIT 1"
 
 Kept = tuple[int, bytes, bytes | None]
 """An entry: its position, its bytes, and the event id it states (16 bytes), if it states one."""
@@ -29,13 +31,10 @@ class MonitorState:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
+        self._name = path.name
+        with self._used():
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._connection.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise Unavailable(
-                "monitor.state", f"The state file {path.name} cannot be used ({error})."
-            ) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -53,9 +52,8 @@ class MonitorState:
 
     def keep(self, rows: Iterable[Kept]) -> None:
         """Keep entries; what is at hand already stays."""
-        self._connection.execute("BEGIN")
-        self._connection.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?)", rows)
-        self._connection.execute("COMMIT")
+        with self._writing():
+            self._connection.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?)", rows)
 
     def vouch(self, size: int, note: str) -> None:
         """Go on from this checkpoint the next time."""
@@ -73,20 +71,51 @@ class MonitorState:
             after, below, limit,
         )  # fmt: skip
 
-    def named(self, event_id: bytes) -> tuple[int, bytes] | None:
-        """The first entry that states an event id."""
-        found = self._all(
-            "SELECT seq, data FROM entries WHERE event_id = ? ORDER BY seq LIMIT 1", event_id
-        )
+    def named(
+        self, event_id: bytes, stated: Callable[[bytes], bytes | None]
+    ) -> tuple[int, bytes] | None:
+        """The first entry that states an event id, and does so when it is read whole."""
+        found = self._all(_NAMED, event_id)
+        if found and stated(found[0][1]) != event_id:
+            with self._writing():
+                found = self._named_truly(event_id, stated)
         return found[0] if found else None
-
-    def rename(self, seq: int, event_id: bytes | None) -> None:
-        """Keep another event id for an entry, or none."""
-        self._all("UPDATE entries SET event_id = ? WHERE seq = ?", event_id, seq)
 
     def verified(self, below: int) -> Sequence[tuple[int, str]]:
         """Size and note of the checkpoints found sound that are smaller than a size."""
         return self._all("SELECT size, note FROM verified WHERE size < ? ORDER BY size", below)
 
+    def _named_truly(
+        self, event_id: bytes, stated: Callable[[bytes], bytes | None]
+    ) -> list[tuple[int, bytes]]:
+        while found := self._all(_NAMED, event_id):
+            seq, data = found[0]
+            whole = stated(data)
+            if whole == event_id:
+                return [(seq, data)]
+            # What a look at it took for its id was none: nobody need look there again.
+            self._all("UPDATE entries SET event_id = ? WHERE seq = ?", whole, seq)
+        return []
+
     def _all(self, statement: str, *values: object) -> list[Any]:
-        return self._connection.execute(statement, values).fetchall()
+        with self._used():
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction for what changes within."""
+        with self._used():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise Unavailable(
+                "monitor.state", f"The state file {self._name} cannot be used ({error})."
+            ) from error

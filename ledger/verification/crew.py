@@ -109,6 +109,7 @@ class Process:
             [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            process_group=0,  # Ctrl-C is for the process that asked
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p or os.curdir for p in sys.path)},
         )
         self._told = 0

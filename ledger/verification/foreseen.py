@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _FORESEEN_AT_ONCE: Final = 2
 """As many times the pages that are begun at once otherwise: entries come in larger parcels."""
 
-_ANSWERED_AHEAD: Final = 2
-"""As many times the pages that are begun ahead otherwise: most of them may be foreseen."""
+_MOST_BYTES: Final = 4_000_000
+"""Bytes of entries in a page that is foreseen; what is longer is examined when it is asked for."""
 
 
 class ForeseeingCrew(Crew):
@@ -38,7 +38,7 @@ class ForeseeingCrew(Crew):
     """
 
     def __init__(self, crew: Crew) -> None:
-        super().__init__(crew.executor, _ANSWERED_AHEAD * crew.pages, crew.payloads)
+        super().__init__(crew.executor, crew.pages, crew.payloads)
         self._crew = crew
         self._waiting: list[Row] = []
         self._going: deque[tuple[int, bytes | None, Begun]] = deque()
@@ -112,6 +112,8 @@ class ForeseeingCrew(Crew):
         # The first page brings the keys that nearly all others are signed with.
         known = self._taught or (not self._going and page and page[0][0] == 0)
         if not page or not known or len(self._going) >= _FORESEEN_AT_ONCE * self._crew.pages:
+            return
+        if sum(len(data) for _, data, _, _ in page if isinstance(data, bytes)) > _MOST_BYTES:
             return
         closed: list[Row] = [
             (seq, None if texts else data, columns, ()) for seq, data, columns, texts in page
