@@ -9,7 +9,6 @@ it died, the fold makes itself from the same copy.
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ledger.further_process import further_process, processors
 from projections.carried import Surroundings, packed, receive, send, unpacked
 from projections.fold_worker import made
 from projections.subject_views import SubjectViews, views_of
@@ -153,15 +153,9 @@ class Process:
 
     def __init__(self, module: str = WORKER) -> None:
         self._line, theirs = socket.socketpair()
-        # A fresh interpreter, not a copy of this one: threads and open databases stay here, and
-        # nothing of the program that asked is run again.
         try:
-            self._running = subprocess.Popen(
-                [sys.executable, "-P", "-m", module],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                process_group=0,  # Ctrl-C is for the process that asked
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(p or os.curdir for p in sys.path)},
+            self._running = further_process(
+                module, stdin=theirs.fileno(), stdout=subprocess.DEVNULL
             )
         except OSError:
             self._line.close()
@@ -220,6 +214,4 @@ def crew_of(processes: int) -> Iterator[Crew]:
 
 def fitting() -> int:
     """How many processes suit this computer: one processor stays for the fold itself."""
-    known = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
-    return min(cores - 1, _MOST)
+    return min(processors() - 1, _MOST)

@@ -63,12 +63,13 @@ class Inventory:
         """Measure members that may be many, each read by its name; tell how many they were."""
         self._readers.append(read)
         count = 0
-        for count, name in enumerate(names, 1):  # noqa: B007 - the last one is wanted
+        for name in names:
             one = measure(Member(name, partial(read, name)))
             self._connection.execute(
                 "INSERT INTO members VALUES (?, ?, ?, ?, ?)",
                 (one.name, len(self._readers) - 1, one.size, one.crc, one.sha256),
             )
+            count += 1
         return count
 
     def write(self, out: BinaryIO, value: JsonObject) -> str:

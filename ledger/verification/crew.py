@@ -7,7 +7,6 @@ examine, so a short log is examined here.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from ledger.further_process import further_process, processors
 from ledger.verification.frames import framed, received
 from ledger.verification.sound import Examiner, Row, Verdict
 
@@ -103,15 +103,7 @@ class Process:
     """A process that examines; `ledger.verification.worker` runs in it, or one that begins it."""
 
     def __init__(self, module: str = WORKER) -> None:
-        # A fresh interpreter, not a copy of this one: threads and open databases stay here, and
-        # nothing of the program that asked is run again.
-        self._running = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            process_group=0,  # Ctrl-C is for the process that asked
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p or os.curdir for p in sys.path)},
-        )
+        self._running = further_process(module, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._told = 0
         self._lost = False
 
@@ -156,7 +148,7 @@ def crew_for(
 
     With ``payloads`` an entry is in order only when its payload conforms.
     """
-    threads = _cores() if jobs is None else jobs
+    threads = processors() if jobs is None else jobs
     wanted = threads if jobs is not None or entries >= WORTH_PROCESSES else 1
     with ExitStack() as stack:
         processes: list[Process] = []
@@ -171,8 +163,3 @@ def crew_for(
         yield (
             ProcessCrew(executor, processes, payloads) if processes else Crew(executor, 2, payloads)
         )
-
-
-def _cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,16 +14,15 @@ if TYPE_CHECKING:
 
 def main(conforms: Conforms | None = None) -> None:
     """Examine the rows that come until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked decides when to stop
     examiner = Examiner(conforms)
     while True:
         try:
             rows, keys = received(sys.stdin.buffer)
-        except EOFError:
-            return
-        examiner.learn(keys)
-        sys.stdout.buffer.write(framed(examiner.examine(rows)))
-        sys.stdout.buffer.flush()
+            examiner.learn(keys)
+            sys.stdout.buffer.write(framed(examiner.examine(rows)))
+            sys.stdout.buffer.flush()
+        except (EOFError, OSError):
+            return  # nobody asks any more
 
 
 if __name__ == "__main__":

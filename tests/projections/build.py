@@ -11,6 +11,7 @@ from ledger.application import LedgerApplication
 from ledger.log.chain import ChainHead
 from ledger.recording.genesis import Genesis
 from ledger.signing.sealing import make_disclosure
+from ledger.signing.statement import Meaning
 from ledger.storage.commit import Commit, Opening
 from projections.reading import Projections
 from tests.ledger.rules import scenes
@@ -244,3 +245,18 @@ def _afterwards(story: Story) -> None:
     recall = {"lot": "L-1", "reason": {"code": "quality", "text": "A test failed afterwards."}}
     story.add("lot.recalled.v1", recall, at="2024-09-21 09:00", stream="lot/L-1", by=PHARMACIST)
     scenes.approve(story, "icf", "2.0", ANY_HASH, since="2024-09-22 00:00")
+
+
+def unusable_key(story: Story, *, at: str) -> Record:
+    """A registration, accepted, of a key that is none: no fold can take the acceptance in."""
+    bad = story._append(
+        "key.registered.v1",
+        {"jwk": {"kty": "none"}, "owner": {"kind": "person", "id": "/x", "name": "X"}},
+        at=at,
+        stream="access",
+        by=(SPONSOR,),
+        recorded=at,
+        meaning=Meaning.APPROVAL,
+    )
+    story.answer(bad.id, "command.accepted.v1", {"rules": []})
+    return bad

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.signing.jwk import Curve, SigningKey
-from ledger.signing.statement import Meaning
 from projections import fold_crew
 from projections.carried import packed, unpacked
 from projections.fold_crew import Alone, FoldCrew, Given, Process, crew_of
@@ -24,8 +23,7 @@ from projections.prefix import Prefix, state_at
 from projections.projector import PAGE, Projector
 from projections.store import ProjectionStore
 from projections.subject_views import views_of
-from tests.ledger.rules.build import SPONSOR
-from tests.projections.build import ONE, THREE, TWO, Shelf, eventful, shelf
+from tests.projections.build import ONE, THREE, TWO, Shelf, eventful, shelf, unusable_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,16 +86,7 @@ def rebuilt(
 def test_a_rebuild_with_processes_gives_the_same_bytes(tmp_path: Path) -> None:
     """With an entry that cannot be folded and one that is damaged among them."""
     story = eventful.__wrapped__()
-    bad = story._append(
-        "key.registered.v1",
-        {"jwk": {"kty": "none"}, "owner": {"kind": "person", "id": "/x", "name": "X"}},
-        at="2024-12-01T09:00:00+08:00",
-        stream="access",
-        by=(SPONSOR,),
-        recorded="2024-12-01T09:00:00+08:00",
-        meaning=Meaning.APPROVAL,
-    )
-    story.answer(bad.id, "command.accepted.v1", {"rules": []})
+    bad = unusable_key(story, at="2024-12-01T09:00:00+08:00")
     damaged = next(r.seq for r in story.records if r.type == "consent.declined.v1")
     kept = shelf(tmp_path, story)
     kept.keep()

@@ -13,14 +13,12 @@ from eventsourcing.persistence import PersistenceError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.signing.statement import Meaning
 from projections.projector import Projector
 from projections.reading import Projections
 from projections.row_tables import PositionMoved
 from projections.store import ProjectionStore
 from tests.ledger.rules import scenes
-from tests.ledger.rules.build import SPONSOR
-from tests.projections.build import ONE, THREE, TWO, Shelf, eventful, projected, shelf
+from tests.projections.build import ONE, THREE, TWO, Shelf, eventful, projected, shelf, unusable_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,16 +122,7 @@ def test_an_entry_that_cannot_be_folded_is_parked_in_sight_and_the_rest_goes_on(
 ) -> None:
     """A key registration without a usable key stops nothing, raises the alarm, survives rebuild."""
     story = scenes.opened()
-    bad = story._append(
-        "key.registered.v1",
-        {"jwk": {"kty": "none"}, "owner": {"kind": "person", "id": "/x", "name": "X"}},
-        at="2024-02-01T09:00:00+08:00",
-        stream="access",
-        by=(SPONSOR,),
-        recorded="2024-02-01T09:00:00+08:00",
-        meaning=Meaning.APPROVAL,
-    )
-    story.answer(bad.id, "command.accepted.v1", {"rules": []})
+    bad = unusable_key(story, at="2024-02-01T09:00:00+08:00")
     scenes.identify(story, ONE)
     kept, projections = projected(tmp_path, story)
     lag = projections.lag()
