@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
 from tests.attack.alteration import Alteration, Kind, Target
@@ -76,9 +78,12 @@ PROJECTIONS = (
 def _flip_entry(ledger: TamperedLedger) -> None:
     table = ledger.table(".access-log")
     ((data,),) = table.ask("SELECT state FROM stored_events WHERE seq = 5")
-    changed = bytearray(data)
-    changed[500] ^= 1
-    table.run("UPDATE stored_events SET state = ? WHERE seq = 5", bytes(changed))
+    _, payload, _ = json.loads(data)["statement"].split(".")
+    event = urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    # A bit of the role: what stands at a place that is merely counted varies with the time.
+    altered = urlsafe_b64encode(event.replace(b"study-coordinator", b"study-coordinatos"))
+    changed = data.replace(payload.encode(), altered.rstrip(b"="))
+    table.run("UPDATE stored_events SET state = ? WHERE seq = 5", changed)
 
 
 def _other_signature(note: bytes) -> bytes:
