@@ -137,7 +137,7 @@ class BundleEvidence:
             check_values(self._manifest, self._values(), self._findings)
             check_redaction(self._manifest, self._findings)
         small = SmallMembers(self._archive, self.publication, self._findings)
-        note = small.check_newest(self._newest())
+        note = small.check_newest(self._unpacked.newest())
         check_receipts(self._archive, self._one, note, self._findings)
         check_responses(self._archive, self._unpacked, self._findings)
         small.check_keys("".join(f"{key}\n" for key in stated_keys(self)))
@@ -270,19 +270,12 @@ class BundleEvidence:
         if key is not None:
             yield "origin", key.name
             yield "vkey", str(key)
-        note = self._newest()
+        note = self._unpacked.newest()
         if note is not None:
             try:
                 yield "root", parse_checkpoint(split_note(note)[0]).root.hex()
             except LedgerError:
                 return
-
-    def _newest(self) -> str | None:
-        note: str | None = None
-        after: int | None = None
-        while page := self._unpacked.checkpoints(after, 10_000):
-            after, note = page[-1][0], page[-1][1]
-        return note
 
     def _one(self, seq: int) -> StoredRow | None:
         rows = self.rows(seq - 1, 1)

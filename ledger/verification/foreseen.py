@@ -27,7 +27,7 @@ _FORESEEN_AT_ONCE: Final = 2
 """As many times the pages that are begun at once otherwise: entries come in larger parcels."""
 
 _MOST_BYTES: Final = 4_000_000
-"""Bytes of entries in a page that is foreseen; what is longer is examined when it is asked for."""
+"""Bytes of entries in a page that is foreseen; a longer one is not even held."""
 
 
 class ForeseeingCrew(Crew):
@@ -41,6 +41,7 @@ class ForeseeingCrew(Crew):
         super().__init__(crew.executor, crew.pages, crew.payloads)
         self._crew = crew
         self._waiting: list[Row] = []
+        self._held = 0
         self._going: deque[tuple[int, bytes | None, Begun]] = deque()
         self._known: dict[int, tuple[bytes | None, int]] = {}
         self._aside = TemporaryFile()  # noqa: SIM115 - closed by close()
@@ -66,20 +67,20 @@ class ForeseeingCrew(Crew):
         """
         if not isinstance(self._crew, ProcessCrew):
             return
-        self._waiting += rows
-        while self._waiting:
+        for row in rows:
             # Pages are asked for at multiples of their length.
-            skipped = -self._waiting[0][0] % PAGE
-            if len(self._waiting) < skipped + PAGE:
-                return
-            self._begin_closed(self._waiting[skipped : skipped + PAGE])
-            del self._waiting[: skipped + PAGE]
+            if not self._waiting and row[0] % PAGE:
+                continue
+            self._waiting.append(row)
+            self._held += len(row[1]) if isinstance(row[1], bytes) else 0
+            if self._held > _MOST_BYTES:
+                self._page()  # it is examined when it is asked for
+            elif len(self._waiting) == PAGE:
+                self._begin_closed(self._page())
 
     def foresee_rest(self) -> None:
         """Examine what waits for its page to be full: no more will come."""
-        rest, self._waiting = self._waiting[:], []
-        if rest:
-            self._begin_closed(rest[-rest[0][0] % PAGE :])
+        self._begin_closed(self._page())
 
     def begin(self, rows: Sequence[Row]) -> Begun:
         """Begin to examine what was not foreseen of a page."""
@@ -106,14 +107,17 @@ class ForeseeingCrew(Crew):
             verdicts[number] = verdict
         return verdicts
 
+    def _page(self) -> list[Row]:
+        """The page that waited, which waits no longer."""
+        page, self._waiting, self._held = self._waiting, [], 0
+        return page
+
     def _begin_closed(self, page: Sequence[Row]) -> None:
         while self._going and all(part.done() for part in self._going[0][2]):
             self._put_aside()
         # The first page brings the keys that nearly all others are signed with.
         known = self._taught or (not self._going and page and page[0][0] == 0)
         if not page or not known or len(self._going) >= _FORESEEN_AT_ONCE * self._crew.pages:
-            return
-        if sum(len(data) for _, data, _, _ in page if isinstance(data, bytes)) > _MOST_BYTES:
             return
         closed: list[Row] = [
             (seq, None if texts else data, columns, ()) for seq, data, columns, texts in page

@@ -42,6 +42,8 @@ CREATE INDEX cosignatures_by_size ON cosignatures (size, place);
 _MOST_PROTOCOLS: Final = 10_000
 _AT_ONCE: Final = 512
 _BYTES_AT_ONCE: Final = 4_000_000
+_BYTES_OF_OPENINGS: Final = 64_000_000
+"""More than a page of entries can account for: each opening stands in its entry by its digest."""
 
 Complaint = tuple[int, str]
 """A line's number, from 1, and what is wrong with it."""
@@ -166,8 +168,8 @@ class Unpacked:
         )  # fmt: skip
 
     def published(self, after: int | None, limit: int) -> list[tuple[int, str]]:
-        """Size and note of the next published checkpoints."""
-        return self._all(
+        """Size and note of the next published checkpoints; fewer where they are long."""
+        return self._some(
             "SELECT size, note FROM published WHERE size > ? ORDER BY size LIMIT ?",
             _before(after), limit,
         )  # fmt: skip
@@ -197,8 +199,11 @@ class Unpacked:
         return self._all("SELECT kind, vkey, number, total FROM tallies ORDER BY kind, vkey")
 
     def rows(self, after: int | None, limit: int) -> list[tuple[int, bytes | None]]:
-        """Positions and bytes of the next entries, None for a line too long to be read."""
-        return self._all(
+        """Positions and bytes of the next entries, None for a line too long to be read.
+
+        Fewer where they are long: an entry is short, but a line may be anything.
+        """
+        return self._some(
             "SELECT seq, data FROM entries WHERE seq > ? ORDER BY seq LIMIT ?",
             -1 if after is None else after, limit,
         )  # fmt: skip
@@ -216,18 +221,26 @@ class Unpacked:
         return None
 
     def checkpoints(self, after: int | None, limit: int) -> list[tuple[int, str, int]]:
-        """Size, note and previous size of the next checkpoints."""
-        return self._all(
+        """Size, note and previous size of the next checkpoints; fewer where they are long."""
+        return self._some(
             "SELECT size, note, previous FROM checkpoints WHERE size > ? ORDER BY size LIMIT ?",
             -1 if after is None else after, limit,
         )  # fmt: skip
 
+    def newest(self) -> str | None:
+        """The note of the largest checkpoint."""
+        found = self._all("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1")
+        return found[0][0] if found else None
+
     def openings(self, first: int, last: int) -> list[tuple[int, int, str]]:
-        """Position, number and disclosure of the openings of a range."""
-        return self._all(
+        """Position, number and disclosure of the openings of a range.
+
+        Not all where there are more than a page's entries can have: then some of these are foreign.
+        """
+        return self._some(
             "SELECT seq, number, disclosure FROM openings WHERE seq BETWEEN ? AND ?"
             " ORDER BY seq, number, place LIMIT 100000",
-            first, last,
+            first, last, text=2, most=_BYTES_OF_OPENINGS,
         )  # fmt: skip
 
     def stray_openings(self, size: int, limit: int) -> list[tuple[int, int, str]]:
@@ -273,6 +286,18 @@ class Unpacked:
 
     def _all(self, statement: str, *values: object) -> list[Any]:
         return self._connection.execute(statement, values).fetchall()
+
+    def _some(
+        self, statement: str, *values: object, text: int = 1, most: int = _BYTES_AT_ONCE
+    ) -> list[Any]:
+        """At least the first row, and as many more as keep a column within so many bytes."""
+        found, held = [], 0
+        for row in self._connection.execute(statement, values):
+            found.append(row)
+            held += len(row[text] or b"")
+            if held >= most:
+                break
+        return found
 
 
 def _paired(found: Iterable[Peeked]) -> Iterator[tuple[Peeked, int | None]]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -20,7 +25,6 @@ from tests.ledger.verification.pack import made, members_of, sealed_again, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from ledger.verification.evidence import StoredOpening
     from tests.ledger.verification.damage import Damaged
@@ -127,3 +131,34 @@ def test_entries_examined_while_a_bundle_is_read_are_found_as_otherwise(
     report = verify_bundle(path, jobs=2)
     assert report == verify_bundle(path, jobs=1)
     assert (report.status is Status.SOUND) == (change == "none")
+
+
+_PEAK = """
+import sys
+from pathlib import Path
+from ledger.verification.bundle import verify_bundle
+status = verify_bundle(Path(sys.argv[1]), jobs=2).status
+(most,) = [line for line in Path("/proc/self/status").open() if line.startswith("VmHWM:")]
+print(status.name, int(most.split()[1]) // 1024)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells what was held")
+def test_lines_of_any_length_are_read_in_bounded_memory(
+    long_bundle: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Half a gigabyte of lines that are no entries; a page of them is never held at once."""
+    path = tmp_path / "b.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in long_bundle.items():
+            with archive.open(name, "w") as member:
+                member.write(content)
+                # Of random words, or the file would be taken for one that only means to swell.
+                for _ in range(500 if name == "entries.jsonl" else 0):
+                    words = (os.urandom(30).hex().encode() + b"x" * 930 for _ in range(1_000))
+                    member.write(b"".join(words) + b"\n")
+    asked = [sys.executable, "-c", _PEAK, str(path)]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    status, mebibytes = done.stdout.split()
+    assert status == "DAMAGED"
+    assert int(mebibytes) < 300
