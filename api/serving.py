@@ -208,7 +208,7 @@ def serve(  # noqa: PLR0913 - one parameter a setting
         ready()
     if workers == 1:
         loader: Any = partial(build_alone, settings, os.getpid())
-        _granian(host, port, workers=1).serve(target_loader=loader, wrap_loader=False)
+        _until_asked(_granian(host, port, workers=1), loader)
     else:
         _serve_several(settings, host, port, workers=workers)
 
@@ -224,7 +224,17 @@ def _serve_several(settings: ServeSettings, host: str, port: int, *, workers: in
         measures.mkdir(mode=0o700)
         os.environ[MEASURES] = str(measures)
         loader: Any = partial(build_worker, settings, processes.socket, os.getpid())
-        _granian(host, port, workers=workers).serve(target_loader=loader, wrap_loader=False)
+        _until_asked(_granian(host, port, workers=workers), loader)
+
+
+def _until_asked(server: Any, loader: Any) -> None:
+    """Serve until asked to end, which is a success in whatever order the processes hear of it."""
+    try:
+        server.serve(target_loader=loader, wrap_loader=False)
+    except SystemExit:
+        # A worker that Ctrl-C reached before its parent counts as failed there.
+        if not server.interrupt_signal:
+            raise
 
 
 def _granian(host: str, port: int, *, workers: int) -> Any:
