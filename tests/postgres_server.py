@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -27,12 +26,14 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from tests.free_port import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SETTING = "LEDGER_TEST_POSTGRES_URL"
 _NUMBERS = count()
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 DURABLE = {"fsync": "on", "full_page_writes": "on"}
 """What a server needs whose crashes and commits are what a test is about."""
 
@@ -173,7 +174,7 @@ class StartedServer:
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
         """A connection as an administrator would open it."""
         return psycopg.connect(
-            make_conninfo("", **self.settings, dbname=database, connect_timeout=3), autocommit=True
+            make_conninfo("", **self.settings, dbname=database, connect_timeout=30), autocommit=True
         )
 
     def start(self, **settings: str) -> None:
@@ -252,7 +253,7 @@ def new_server() -> StartedServer | None:
 
 def _new_server(binaries: Path) -> StartedServer:
     directory = Path(tempfile.mkdtemp(prefix="ledger-postgres-"))
-    return StartedServer(directory, binaries, _free_port())
+    return StartedServer(directory, binaries, free_port())
 
 
 def installed() -> Path | None:
@@ -340,13 +341,6 @@ def _as_owner() -> dict[str, Any]:
     if owner is None:
         return {}
     return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _literal(statement: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from api.app import DoorSettings, create_app
 from api.context import KEY
 from api.serving import follow
 from tests.build_ledger import TRIAL, BuiltLedger, build_ledger
+from tests.free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,14 +53,7 @@ class Running:
     def stop(self) -> None:
         """End the server as an operator would."""
         self.process.terminate()
-        self.process.wait(timeout=20)
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        self.process.wait(timeout=60)
 
 
 def start(built: BuiltLedger, port: int | None = None) -> Running:
@@ -68,7 +61,7 @@ def start(built: BuiltLedger, port: int | None = None) -> Running:
     chosen = port or free_port()
     process = subprocess.Popen([sys.executable, "-c", SERVE, built.url, str(chosen)], cwd=ROOT)
     running = Running(built, chosen, process)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(urllib3.exceptions.HTTPError):
             found = urllib3.request("GET", f"{running.url}/readyz", retries=False, timeout=2)
@@ -77,6 +70,14 @@ def start(built: BuiltLedger, port: int | None = None) -> Running:
         time.sleep(0.05)
     running.stop()
     raise AssertionError("the server did not become ready")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def patience() -> Iterator[None]:
+    """A read waits for its projections as long as a machine may stand still."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.context.FOLLOW_SECONDS", 60.0)
+        yield
 
 
 @pytest.fixture

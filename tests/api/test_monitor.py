@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -137,6 +138,11 @@ def test_what_a_log_publishes_is_checked_too(
     witness = start_witness(tmp_path, "ethics", [built.keys.vkey])
     policy = parse_policy(f"{witness.policy_line}quorum ethics\n".encode())
     built.ledger.publish(policy)
+    publisher, deadline = built.ledger.publisher, time.monotonic() + 60
+    assert publisher is not None
+    while publisher.cosigned() is None:  # its witness was too slow for the first round
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     try:
         report = verify_url(address(serving(built)), tmp_path / "state", asked=Asked(policy))
     finally:

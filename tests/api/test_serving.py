@@ -18,8 +18,9 @@ from click.testing import CliRunner
 from api.cli import cli
 from api.serving import require_reach, serve
 from ledger.errors import RejectedInput, Unavailable
-from tests.api.conftest import ROOT, free_port
+from tests.api.conftest import ROOT
 from tests.build_ledger import TRIAL, BuiltLedger, Signed, build_ledger, each, identify
+from tests.free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ def send(running: Running, signed: Signed, **more: Any) -> urllib3.BaseHTTPRespo
 
 def raw(running: Running, request: bytes, *, read: bool = True) -> bytes:
     """Send bytes as they are; what comes back until the server closes."""
-    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as link:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=60) as link:
         link.sendall(request)
         received = b""
         while read and (part := link.recv(65_536)):
@@ -183,7 +184,7 @@ def test_what_was_acknowledged_outlives_a_kill(
     events = each(built, range(1, 6), identify)
     before = [send(running, one).data for one in events]
     running.process.kill()
-    running.process.wait(timeout=20)
+    running.process.wait(timeout=60)
     again = [send(serving(built), one) for one in events[:1]]
     assert [answer.status for answer in again] == [200]
     assert again[0].data == before[0]
@@ -203,8 +204,8 @@ def test_a_killed_service_leaves_nobody_behind_that_writes(
     built.close()
     running = serving(built)
     running.process.kill()
-    running.process.wait(timeout=20)
-    deadline = time.monotonic() + 20
+    running.process.wait(timeout=60)
+    deadline = time.monotonic() + 60
     while is_open(running.port):
         assert time.monotonic() < deadline, "somebody still listens"
         time.sleep(0.1)
@@ -277,5 +278,5 @@ def test_that_it_serves_is_said_after_all_checks(
         assert process.stderr is not None
         line = process.stderr.readline()
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     assert line.startswith(f"Serving {built.url} on http://127.0.0.1:")

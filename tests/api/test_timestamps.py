@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,8 +22,9 @@ from api.stamping import StampingSettings, start_stamping
 from ledger.errors import RejectedInput
 from ledger.log.note import split_note
 from ledger.publication.timestamping import read_certificates, verify_timestamp
-from tests.api.conftest import ROOT, free_port
+from tests.api.conftest import ROOT
 from tests.build_ledger import REGISTRAR, SPONSOR, TRIAL, BuiltLedger, open_ledger
+from tests.free_port import free_port
 from tests.running_authority import RunningAuthority, new_authority, openssl_stamps
 from tests.sqlite_table import Table
 
@@ -85,7 +87,7 @@ def client(built: BuiltLedger, stamping: TimestampFollower) -> Iterator[FlaskCli
 
 def until(holds: Callable[[], object]) -> None:
     """Wait for what another thread is about to do."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.01)
@@ -205,11 +207,19 @@ def test_a_token_altered_with_its_hash_is_not_trusted(
 ) -> None:
     """The hash finds accidents, the signature finds everybody else."""
     published = Table(stamped.files.published)
-    ((token,),) = published.ask("SELECT response FROM timestamps")
-    place = token.rindex(b"Z")
-    other = token[: place - 1] + bytes([token[place - 1] ^ 1]) + token[place:]
-    digest = hashlib.sha256(other).hexdigest()
-    published.run("UPDATE timestamps SET response = ?, sha256 = ?", other, digest)
+    ((token, time),) = published.ask("SELECT response, time FROM timestamps")
+    # Another time, in the token as DER writes it and beside it, within the certificates' life.
+    told = datetime.fromisoformat(time)
+    later = told + timedelta(hours=1)
+    form = "%Y%m%d%H%M%SZ"
+    other = token.replace(f"{told:{form}}".encode(), f"{later:{form}}".encode())
+    assert other != token
+    published.run(
+        "UPDATE timestamps SET response = ?, sha256 = ?, time = ?",
+        other,
+        hashlib.sha256(other).hexdigest(),
+        later.isoformat().replace("+00:00", "Z"),
+    )
     outcome = run(stamped, "--tsa-certificates", str(authority.ca), "--json")
     assert outcome.exit_code == DAMAGED
     (finding,) = json.loads(outcome.stdout)["timestamps"]
@@ -267,6 +277,6 @@ def test_the_served_ledger_has_its_checkpoint_stamped(
         until(served)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
     outcome = run(built, "--tsa-certificates", str(authority.ca))
     assert "time stamps" in outcome.stdout.splitlines()[1], outcome.output

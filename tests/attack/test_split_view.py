@@ -42,7 +42,7 @@ def cosigned(ledger: TamperedLedger, witness: RunningWitness) -> tuple[int, str]
     note = ledger.note_at(SIZE)
     answer = urllib3.request(
         "POST", f"http://127.0.0.1:{witness.port}/add-checkpoint", body=f"old 0\n\n{note}".encode(),
-        retries=False, timeout=10,
+        retries=False, timeout=60,
     )  # fmt: skip
     return answer.status, answer.data.decode()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def test_each_statement_is_chained_to_the_one_before(client: FlaskClient, databa
     for body in bodies(3):
         assert client.post("/events", data=body).status_code == 201
     previous = bytes(32)
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute("SELECT statement, hash FROM events ORDER BY seq").fetchall()
     assert len(rows) == 3
     for statement, digest in rows:
@@ -74,5 +75,5 @@ def test_a_statement_whose_signature_does_not_hold_is_not_stored(
     altered = payload[:40] + (b"A" if payload[40:41] != b"A" else b"B") + payload[41:]
     with pytest.raises(InvalidSignature):
         client.post("/events", data=b".".join((protected, altered, signature)))
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)

@@ -32,7 +32,7 @@ STANDBY: Final = "standby"
 SHARED: Final = ("keys", "allocation", "kek", "head")
 """What a node is given of another node's files, by what their names contain."""
 
-_SECONDS: Final = 30.0
+_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)

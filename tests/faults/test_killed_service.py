@@ -117,7 +117,7 @@ def test_two_services_on_one_database_make_one_log(template: BuiltLedger, tmp_pa
         with sending(senders):
             kill_and_restart(first, path, KILLS // 4)
         require_all_honoured(senders, path)
-        assert (first.status("/readyz"), second.status("/readyz")) == (200, 200)
+        assert (first.is_ready(), second.is_ready()) == (True, True)
     finally:
         first.stop()
         second.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,18 @@ def run(database: Database, *words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def require_replayed(pair: Pair) -> None:
+    """Wait until the standby shows all that is committed: to have it on disk is not yet that."""
+    with pair.primary.connect() as connection:
+        ((written,),) = connection.execute("SELECT pg_current_wal_lsn()::text")
+    asked = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
+    deadline = time.monotonic() + 60
+    with pair.standby.connect() as connection:
+        while connection.execute(asked, [written]).fetchone() != (True,):
+            assert time.monotonic() < deadline, "the standby does not follow"
+            time.sleep(0.05)
+
+
 @pytest.mark.long
 def test_a_standby_is_read_for_reports_and_takes_nothing_in(
     pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -53,6 +66,7 @@ def test_a_standby_is_read_for_reports_and_takes_nothing_in(
     monkeypatch.setenv("LEDGER_KEY_STORE", pair.key_store)
     build_on(pair, tmp_path / "one")
     files_for_node(tmp_path / "one", tmp_path / "reports")
+    require_replayed(pair)
     url = f"{pair.url_of(pair.standby)}?target_session_attrs=any"
     database = Database.parse(url, files=tmp_path / "reports")
     out = tmp_path / "report.html"

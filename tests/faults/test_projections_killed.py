@@ -12,6 +12,7 @@ import pytest
 
 from api.app import create_app
 from api.serving import follow
+from ledger.errors import Unavailable
 from projections.audit_trail import audit_entry
 from projections.reading import Projections, projections_path
 from tests.build_ledger import each, identify
@@ -52,6 +53,19 @@ def rows(views: Projections) -> list[tuple[str, str, str]]:
     return views.store.dump(limit=1_000_000)
 
 
+def differing(views: Projections) -> list[object]:
+    """What is not as a fold to the stored position gives it.
+
+    A node that died before its first page has made no rows yet, and there is nothing to check.
+    """
+    try:
+        return [*views.check()]
+    except Unavailable as error:
+        if error.code != "projections.stale" or views.store.place().position > 0:
+            raise
+        return [*rows(views)]
+
+
 def begin_anew(grown: BuiltLedger) -> None:
     """Throw the projections away, as an operator may at any time."""
     path = projections_path(grown.database.place)
@@ -75,7 +89,9 @@ def test_a_kill_in_mid_fold_repeats_and_leaves_out_nothing(
 ) -> None:
     """After each death the rows are what a fold to the stored position gives."""
     died = 0
-    for number in range(KILLS):
+    for number in range(10 * KILLS):
+        if number >= KILLS and died:
+            break  # a fast machine may have been done each time before
         if number % 5 == 4:
             begin_anew(grown)
         status, said = driver.run(
@@ -85,7 +101,7 @@ def test_a_kill_in_mid_fold_repeats_and_leaves_out_nothing(
         assert status in (0, -signal.SIGALRM), said
         died += status != 0
         with closing(Projections(grown.ledger)) as views:
-            assert list(views.check()) == []
+            assert differing(views) == []
         grown.record_all([bag(grown, 5000 + number), identify(grown, 100 + number)])
     TALLY["projector killed in mid-fold"] += died
     assert died > 0
@@ -108,7 +124,7 @@ def test_an_entry_that_cannot_be_folded_is_parked_and_shown_and_the_rest_goes_on
     poison(monkeypatch, poisoned.id)
     projections = follow(grown.ledger)
     try:
-        assert projections.wait_for(head, 20) == head
+        assert projections.wait_for(head, 60) == head
         assert [row.seq for row in projections.parked()] == [poisoned.seq]
         lag = projections.lag()
         assert (lag.behind, lag.parked, lag.alarm) == (0, 1, True)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.build_ledger import BuiltLedger
 
 INTERVAL = 0.02
-SECONDS = 20
+SECONDS = 60
 
 
 @pytest.fixture

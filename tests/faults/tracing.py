@@ -65,7 +65,7 @@ def why_not() -> str:
     done = subprocess.run(
         ["strace", "-f", "-o", os.devnull, "-e", "inject=getppid:error=EIO", sys.executable, "-c",
          "import os; os.getppid()"],
-        capture_output=True, text=True, timeout=_SECONDS, check=False,
+        capture_output=True, text=True, timeout=4 * _SECONDS, check=False,
     )  # fmt: skip
     return "" if done.returncode == 0 else f"strace may not trace: {done.stderr.strip()[:200]}"
 

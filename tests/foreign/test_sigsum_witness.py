@@ -39,6 +39,7 @@ from tests.build_ledger import (
     party,
     seed_of,
 )
+from tests.free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,11 +116,8 @@ def witness(tmp_path: Path) -> Iterator[SigsumWitness]:
         pytest.skip("sigsum-witness is not installed (Debian from trixie on: sigsum-go)")
     directory = tmp_path / "witness"
     directory.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
     key = Ed25519PrivateKey.from_private_bytes(seed_of("sigsum"))
-    one = SigsumWitness(program, directory, key, port)
+    one = SigsumWitness(program, directory, key, free_port())
     yield one
     one.stop()
 
@@ -165,7 +163,7 @@ def listens(port: int) -> bool:
 
 def until(holds: Callable[[], object]) -> None:
     """Wait for what another process is about to do."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.02)

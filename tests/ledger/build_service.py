@@ -247,7 +247,7 @@ def in_own_process(
     """Post bags one by one from a process of its own; answer with pairs (id, seq or code)."""
     built = _opened_elsewhere(database, numbers[0])
     outcomes: list[tuple[str, int | str]] = []
-    barrier.wait(30)
+    barrier.wait(60)
     for number in numbers:
         signed = bag(built, number)
         try:
@@ -265,7 +265,7 @@ def create_in_own_process(
     """Open new databases at the same moment as others do; answer with the faults met."""
     faults = []
     for database in databases:
-        barrier.wait(30)
+        barrier.wait(60)
         try:
             LedgerApplication(database).close()
         except (PersistenceError, sqlite3.Error) as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "api.cli")
-SECONDS = 400
+SECONDS = 1_200
 
 
 @dataclass(frozen=True, slots=True)

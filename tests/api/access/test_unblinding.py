@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +132,7 @@ def test_it_is_said_clearly_when_the_opening_cannot_be_read(one: Emergency) -> N
     """With what to do instead of waiting."""
     one.broken(ONE)
     built = one.twin.built
-    with sqlite3.connect(built.directory / "ledger.sqlite3") as database:
+    with closing(sqlite3.connect(built.directory / "ledger.sqlite3")) as database, database:
         database.execute("DELETE FROM openings")
     one.restart()
     answer = one.read(ONE)

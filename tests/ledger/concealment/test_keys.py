@@ -216,15 +216,16 @@ def test_keys_move_from_a_file_into_a_token(token: Callable[[str], str], tmp_pat
     """A rotation may go from one kind of key to another; the file can be destroyed then."""
     text = make_disclosure("participant_name", "Li Hua", salt="AAECAwQFBgcICQoLDA0ODw").text
     old = create_key_file(tmp_path / "kek", KEY)
-    store = SQLiteKeyStore(tmp_path / "keys")
-    vault = Vault("XHNKKY-DFSC", store, KeyRing.of(old))
-    place = Place("subject/SY01-0001", "018d6f2c-8a00-7c3e-9b1a-5d2f4e6a7b8c", Purpose.TEXT)
-    row = Concealed(place.stream, place.event_id, vault.seal(Opening(place, text)))
-    new_key(token("moved"))
-    vault.rotate(open_ring([token("moved"), str(tmp_path / "kek")]))
-    fresh = Vault("XHNKKY-DFSC", store, open_ring([token("moved")]))
-    assert fresh.open(row) == text
-    assert fresh.open(Concealed(row.stream, row.event_id, fresh.seal(Opening(place, text)))) == text
+    with closing(SQLiteKeyStore(tmp_path / "keys")) as store:
+        vault = Vault("XHNKKY-DFSC", store, KeyRing.of(old))
+        place = Place("subject/SY01-0001", "018d6f2c-8a00-7c3e-9b1a-5d2f4e6a7b8c", Purpose.TEXT)
+        row = Concealed(place.stream, place.event_id, vault.seal(Opening(place, text)))
+        new_key(token("moved"))
+        vault.rotate(open_ring([token("moved"), str(tmp_path / "kek")]))
+        fresh = Vault("XHNKKY-DFSC", store, open_ring([token("moved")]))
+        assert fresh.open(row) == text
+        sealed = Concealed(row.stream, row.event_id, fresh.seal(Opening(place, text)))
+        assert fresh.open(sealed) == text
 
 
 def test_a_pin_that_others_can_read_is_not_used(

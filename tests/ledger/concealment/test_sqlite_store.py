@@ -23,6 +23,7 @@ from ledger.signing.sealing import make_disclosure
 from ledger.vocabulary import Purpose
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from multiprocessing.connection import Connection
     from pathlib import Path
 
@@ -50,9 +51,10 @@ def wrapped(store: SQLiteKeyStore) -> list[bytes]:
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Vault:
+def vault(tmp_path: Path) -> Iterator[Vault]:
     """Give a vault whose store has a directory of its own."""
-    return Vault(TRIAL, SQLiteKeyStore(tmp_path / "keys"), RING)
+    with Vault(TRIAL, SQLiteKeyStore(tmp_path / "keys"), RING) as made:
+        yield made
 
 
 def store_of(vault: Vault) -> SQLiteKeyStore:
@@ -80,12 +82,19 @@ def test_no_byte_of_a_destroyed_key_is_left_in_the_files(vault: Vault, subjects:
     assert len(wrapped(store)) == subjects - 1
 
 
+@pytest.fixture
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
+    """Give one whose store waits for nobody."""
+    monkeypatch.setattr(sqlite_store, "LOCK_SECONDS", 0.1)
+    with Vault(TRIAL, SQLiteKeyStore(tmp_path / "keys"), RING) as made:
+        yield made
+
+
 def test_an_erasure_is_not_called_done_while_an_old_page_may_be_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    impatient: Vault, tmp_path: Path
 ) -> None:
     """Somebody reads an old state; nobody opens the content any more, and it is tried again."""
-    monkeypatch.setattr(sqlite_store, "LOCK_SECONDS", 0.1)
-    vault = Vault(TRIAL, SQLiteKeyStore(tmp_path / "keys"), RING)
+    vault = impatient
     row, act = seal(vault, "SY01-0001"), "018d7000-0000-7000-8000-000000000001"
     gone = wrapped(store_of(vault))
     with closing(sqlite3.connect(tmp_path / "keys", isolation_level=None)) as reader:
@@ -123,11 +132,11 @@ def test_a_backup_of_the_store_loses_erased_keys_by_rotation(vault: Vault, tmp_p
     vault.erase(act)
     new = FileKey(bytes(31) + b"1")
     vault.rotate(KeyRing.of(new, RING.current))
-    restored = Vault(TRIAL, SQLiteKeyStore(tmp_path / "backup"), KeyRing.of(new))
-    for row in (gone, kept):
-        with pytest.raises(Unavailable) as missing:
-            restored.open(row)
-        assert missing.value.code == "concealment.key-missing"
+    with Vault(TRIAL, SQLiteKeyStore(tmp_path / "backup"), KeyRing.of(new)) as restored:
+        for row in (gone, kept):
+            with pytest.raises(Unavailable) as missing:
+                restored.open(row)
+            assert missing.value.code == "concealment.key-missing"
     assert vault.open(kept) == TEXT
     assert isinstance(vault.open(gone), Erased)
 
@@ -166,15 +175,16 @@ def _seal_for_ever(path: Path, told: Connection) -> None:
 @pytest.mark.parametrize("after", [1, 5, 23])
 def test_a_key_is_durable_before_anything_is_encrypted_under_it(tmp_path: Path, after: int) -> None:
     """Whatever was sealed when the process was killed can be opened."""
-    context = multiprocessing.get_context("fork")
+    # Not forked: a lock that another thread of this process holds just now would stay held in it.
+    context = multiprocessing.get_context("spawn")
     heard, told = context.Pipe(duplex=False)
     process = context.Process(target=_seal_for_ever, args=(tmp_path / "keys", told))
     process.start()
+    told.close()  # so that the end of the process is heard
     rows = [heard.recv() for _ in range(after)]
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    told.close()
-    vault = Vault(TRIAL, SQLiteKeyStore(tmp_path / "keys"), RING)
-    assert vault.open_all(rows) == [TEXT] * after
-    assert not [key for key in vault.store.every() if key.wrapped is None]
+    with Vault(TRIAL, SQLiteKeyStore(tmp_path / "keys"), RING) as vault:
+        assert vault.open_all(rows) == [TEXT] * after
+        assert not [key for key in vault.store.every() if key.wrapped is None]

@@ -82,9 +82,9 @@ def spellings(text: str) -> set[bytes]:
 
 
 def everything(directory: Path, *, without: tuple[str, ...] = ()) -> dict[str, bytes]:
-    """The bytes of all files of a directory."""
+    """The bytes of all files of a directory, by their place in it."""
     return {
-        path.name: path.read_bytes()
+        str(path.relative_to(directory)): path.read_bytes()
         for path in directory.rglob("*")
         if path.is_file() and not path.name.endswith(without)
     }

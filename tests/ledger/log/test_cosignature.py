@@ -70,8 +70,8 @@ def refusal(note: str, key: VerifierKey) -> LedgerError:
 
 def test_the_ml_dsa_44_checkpoint_of_another_implementation_is_accepted() -> None:
     """Key and checkpoint of filippo.io/torchwood, cmd/litewitness/testdata/mldsa.txt."""
-    key = VerifierKey.parse((VECTORS / "ml-dsa-44-log.vkey").read_text().removesuffix("\n"))
-    note = (VECTORS / "ml-dsa-44-log.checkpoint").read_text()
+    key = VerifierKey.parse((VECTORS / "ml-dsa-44-log.vkey").read_text("utf-8").removesuffix("\n"))
+    note = (VECTORS / "ml-dsa-44-log.checkpoint").read_text("utf-8")
     assert verify_cosignature(note, key) == 0
     assert refusal(note.replace("\n1\n", "\n2\n"), key).code == "note.bad-signature"
 

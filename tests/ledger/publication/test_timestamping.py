@@ -82,7 +82,7 @@ def code_of(act: Callable[[], object]) -> str:
 
 def until(holds: Callable[[], object]) -> None:
     """Wait for what another thread is about to do."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.01)

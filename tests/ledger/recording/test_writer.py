@@ -66,7 +66,7 @@ def test_64_senders_at_once_each_get_their_own_receipt(built: BuiltLedger) -> No
     barrier = threading.Barrier(64)
 
     def post(signed: Signed) -> Receipted:
-        barrier.wait(20)
+        barrier.wait(60)
         return submit(built, signed)
 
     before = len(built.ledger.application.store.checkpoints(after=0, limit=1000))

@@ -13,6 +13,7 @@ from ledger.recording.writer import Writer
 from ledger.recording.writing import STANDING_SECONDS, WritingService
 from tests.ledger.build_service import bag, require_receipt
 from tests.ledger.recording.socket_key import KEY
+from tests.ledger.recording.worker import connected
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 
     from tests.build_ledger import BuiltLedger
 
-PATIENCE = 20
+PATIENCE = 60
 
 
 def require_served(built: BuiltLedger, address: str, number: int) -> None:
     """A worker that comes now records and gets its receipt."""
-    worker = RemoteWriter(built.ledger.application, address, key=KEY)
+    worker = connected(RemoteWriter(built.ledger.application, address, key=KEY))
     signed = bag(built, number)
     given = worker.submit(built.receive(signed), built.tick()).result(PATIENCE)
     require_receipt(built, given, signed)
@@ -40,8 +41,9 @@ def worker_of(address: str) -> AbstractContextManager[Connection[Any, Any]]:
 
 def gone(connection: Connection[Any, Any]) -> bool:
     """Whether the service lets a connection go; what it tells until then is passed over."""
+    until = time.monotonic() + PATIENCE
     try:
-        while connection.poll(PATIENCE):
+        while connection.poll(max(until - time.monotonic(), 0)):
             connection.recv()
     except (EOFError, OSError):
         return True
@@ -63,7 +65,7 @@ def test_workers_are_heard_though_how_the_writer_stands_cannot_be_told(
 
     heard: list[Standing | None] = []
     service = WritingService(built.ledger.writer, address, key=KEY, standing=broken)
-    worker = RemoteWriter(built.ledger.application, address, key=KEY, heard=heard.append)
+    worker = connected(RemoteWriter(built.ledger.application, address, key=KEY, heard=heard.append))
     signed = bag(built, 1)
     given = worker.submit(built.receive(signed), built.tick()).result(PATIENCE)
     require_receipt(built, given, signed)
@@ -100,8 +102,8 @@ def test_an_answer_that_cannot_be_sent_costs_its_worker_and_not_the_thread(
 
     with worker_of(address) as worker, monkeypatch.context() as patch:
         submission, now = built.receive(signed), built.tick()
+        patch.setattr(Connection, "send", broken)  # before anything can be answered
         send(worker, [Asked(13, submission, now)])
-        patch.setattr(Connection, "send", broken)
         assert gone(worker)
     assert built.ledger.submit(built.receive(signed), built.tick()).repeated
     require_served(built, address, 2)

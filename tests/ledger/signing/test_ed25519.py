@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import LedgerError, TrustFailure
 from ledger.signing import base64url
-from ledger.signing.ed25519 import holds, is_strict, libsodium, openssl_holds
+from ledger.signing.ed25519 import Opinion, holds, is_strict, libsodium, openssl_holds
 from ledger.signing.jwk import PublicJwk
 
 P = 2**255 - 19
@@ -321,28 +321,34 @@ def test_without_libsodium_signatures_are_checked_all_the_same() -> None:
     assert ran.stdout.split() == ["True", "False"]
 
 
+def ticks_during(opinion: Opinion, case: Case) -> int:
+    """How often another thread gets on while a signature that holds is checked."""
+    ticks: list[float] = []
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.is_set():
+            ticks.append(time.monotonic())
+            time.sleep(0.001)
+
+    ticking = threading.Thread(target=tick)
+    ticking.start()
+    began = time.monotonic()
+    held = opinion(*case)
+    ended = time.monotonic()
+    done.set()
+    ticking.join()
+    assert held
+    return sum(began < at < ended for at in ticks)
+
+
 def test_other_threads_run_while_a_signature_is_checked() -> None:
     """Both libraries give the interpreter up; a long message shows it."""
-    public, message, _ = crafted(TORSION[0], TORSION[0], bytes(20_000_000))
-    signature = crafted(TORSION[0], TORSION[0], message)[2]
+    case = crafted(TORSION[0], TORSION[0], bytes(20_000_000))
     for opinion in (libsodium(), openssl_holds):
         assert opinion is not None
-        ticks: list[float] = []
-        done = threading.Event()
-
-        def tick(ticks: list[float] = ticks, done: threading.Event = done) -> None:
-            while not done.is_set():
-                ticks.append(time.monotonic())
-                time.sleep(0.001)
-
-        ticking = threading.Thread(target=tick)
-        ticking.start()
-        began = time.monotonic()
-        assert opinion(public, message, signature)
-        ended = time.monotonic()
-        done.set()
-        ticking.join()
-        assert sum(began < at < ended for at in ticks) >= 3
+        # A busy machine may have no core for the other thread during one check, but not each time.
+        assert any(ticks_during(opinion, case) >= 3 for _ in range(10))
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])

@@ -172,10 +172,14 @@ def test_the_place_of_a_fault_is_named(text: bytes, where: str) -> None:
 )
 def test_no_hostile_text_takes_long(text: bytes) -> None:
     """The bounds hold in linear time (the generous allowance is for a busy machine)."""
-    started = time.process_time()
-    with pytest.raises(RejectedInput):
-        parse(text)
-    assert time.process_time() - started < 0.2
+    taken: list[float] = []
+    # The least of several: in one, the collector may look through all that a long session holds.
+    for _ in range(5):
+        started = time.thread_time()
+        with pytest.raises(RejectedInput):
+            parse(text)
+        taken.append(time.thread_time() - started)
+    assert min(taken) < 0.2
 
 
 @given(st.binary(max_size=40) | TEXTS.map(lambda text: text.encode()))

@@ -339,10 +339,32 @@ class Admin:
         PostgresServer(self.server.settings).execute(statement)
 
     def synchronous_with(self, name: str) -> None:
-        """Make commits wait for a standby of that name; for none, when it is empty."""
+        """Make commits wait for a standby of that name; for none, when it is empty.
+
+        The server reads its settings again some time later: returns when commits do so.
+        """
         self.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
         self.execute("SELECT pg_reload_conf()")
-        time.sleep(0.3)  # the server reads its settings again a moment later
+        until = time.monotonic() + 60
+        while self._waits() != bool(name):
+            assert time.monotonic() < until, "the server does not read its settings again"
+
+    def _waits(self) -> bool:
+        """Whether a commit waits for a standby now; one that does is given up."""
+        asked = "SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = %s"
+        with self.server.connect() as watching, self.server.connect() as committing:
+            pid = committing.info.backend_pid
+            committing.pgconn.send_query(b"SELECT pg_logical_emit_message(true, 'test', '')")
+            while True:
+                committing.pgconn.consume_input()
+                if not committing.pgconn.is_busy():
+                    committing.close()
+                    return False
+                if watching.execute(asked, (pid,)).fetchone() == (True,):
+                    watching.execute("SELECT pg_terminate_backend(%s)", (pid,))
+                    committing.close()
+                    return True
+                time.sleep(0.02)
 
 
 class Canceller:

@@ -19,7 +19,7 @@ from ledger.storage.rights import (
 from tests.ledger.build_service import answer, bag, look, require_receipt, require_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.build_ledger import BuiltLedger
     from tests.postgres_server import PostgresServer
@@ -77,6 +77,12 @@ NOT_GRANTED = [
 ]
 
 
+def known(connection: psycopg.Connection[Any], statements: Sequence[str]) -> list[str]:
+    """Those that the server understands: MERGE came with version 15."""
+    merges = connection.info.server_version >= 150_000
+    return [one for one in statements if merges or not one.startswith("MERGE")]
+
+
 def image(built: BuiltLedger) -> list[object]:
     """All rows that may never change."""
     tables = ("stored_events", "checkpoints", "tree_tiles", "openings", "ledger_head")
@@ -92,7 +98,7 @@ def test_nothing_recorded_is_changed_replaced_or_removed_by_the_superuser(
     with postgres.connect(postgres_built.database.place.name) as connection:
         if replica:
             connection.execute("SET session_replication_role = replica")
-        for statement in REFUSED:
+        for statement in known(connection, REFUSED):
             text: Any = statement
             with pytest.raises(psycopg.IntegrityError):
                 connection.execute(text)
@@ -135,7 +141,9 @@ def test_the_service_s_role_can_do_nothing_else(service: tuple[BuiltLedger, Data
     """Refused for want of the right, before any trigger is asked."""
     built, database = service
     before = image(built)
-    for statement in (*REFUSED, *NOT_GRANTED):
+    with psycopg.connect(database.url) as connection:
+        statements = known(connection, (*REFUSED, *NOT_GRANTED))
+    for statement in statements:
         text: Any = statement
         with (
             psycopg.connect(database.url, autocommit=True) as connection,

@@ -35,7 +35,7 @@ def tool(name: str, *words: str | Path, url: str) -> None:
         pytest.skip(f"NO {name} is installed: the recipe was not tried.")
     done = subprocess.run(
         [binaries / name, *words, f"--dbname={url}"], capture_output=True, text=True,
-        timeout=120, check=False, env={**os.environ, "PGCONNECT_TIMEOUT": "5"},
+        timeout=120, check=False, env={**os.environ, "PGCONNECT_TIMEOUT": "60"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
@@ -188,7 +188,7 @@ def test_a_base_backup_and_the_archived_log_bring_back_all_that_was_acknowledged
 
 def until_writable(server: StartedServer) -> None:
     """Wait for a recovery's end."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     with server.connect() as connection:
         while connection.execute("SELECT pg_is_in_recovery()").fetchone() != (False,):
             assert time.monotonic() < deadline, "the recovery does not end"

@@ -48,7 +48,7 @@ def test_two_processes_extend_one_log(each_built: BuiltLedger) -> None:
     ]
     for process in processes:
         process.start()
-    outcomes = dict(pair for _ in processes for pair in answers.get(timeout=60))
+    outcomes = dict(pair for _ in processes for pair in answers.get(timeout=180))
     for process in processes:
         process.join(20)
         assert process.exitcode == 0
@@ -78,7 +78,7 @@ def test_processes_that_start_together_on_a_new_file_create_it_once(tmp_path: Pa
     ]
     for process in processes:
         process.start()
-    assert [answers.get(timeout=60) for _ in processes] == ["", "", ""]
+    assert [answers.get(timeout=180) for _ in processes] == ["", "", ""]
     for process in processes:
         process.join(20)
     for number in range(8):
