@@ -54,7 +54,7 @@ def stale() -> Unavailable:
     """The refusal to compare rows with a log of which something else is legible."""
     return Unavailable(
         "projections.stale",
-        "Something was erased, restricted or rotated since the projections were made.",
+        "The projections were never made, or something was erased, restricted or rotated since.",
         remedy="The service makes them anew when it next follows the log.",
     )
 
